@@ -1,0 +1,94 @@
+"""From a file, bytes, an array or a PIL image to 8-bit pixels, upright; or one clear `ImageError`."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from vitrail.core.errors import ImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "MPO")
+SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm .avif .mpo".split()
+)
+MAX_PIXELS = 50_000_000
+
+ImageLike = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
+
+
+def decode(source: ImageLike, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decode an image to RGB or grey, upright, 8 bits a channel, alpha composited on white, first frame.
+
+    Args:
+        source: path, encoded bytes, PIL image, or array (height, width[, 1 or 3]) of uint8.
+        max_pixels: refuse larger images from their header, before decoding.
+
+    Returns:
+        PIL image of mode "RGB" or "L".
+
+    Raises:
+        ImageError: if it is missing, not an image of an allowed format, damaged, or too large.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        return _flatten(source)
+    name = f"{os.fspath(source)}: " if not isinstance(source, bytes) else ""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+                if image.width * image.height > max_pixels:
+                    raise ImageError(f"{name}{image.width} × {image.height} pixels are more than {max_pixels:,}")
+                image.load()
+                return _flatten(image)
+    except ImageError:
+        raise
+    except FileNotFoundError:
+        raise ImageError(f"{name}no such file") from None
+    except Exception as error:  # Pillow's decoders raise eight kinds of exception for damaged files
+        reason = "not an image of a known format" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+        raise ImageError(f"{name}{reason or type(error).__name__}") from error
+
+
+def is_image_name(path: str | Path) -> bool:
+    """Say whether a file name ends like an image's.
+
+    Args:
+        path: file name.
+
+    Returns:
+        True for the suffixes of the allowed formats, in any case.
+    """
+    return os.path.splitext(path)[1].lower() in SUFFIXES
+
+
+def _from_array(array: npt.NDArray[np.uint8]) -> Image.Image:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.dtype != np.uint8 or not (array.ndim == 2 or array.ndim == 3 and array.shape[2] == 3) or not array.size:
+        raise ImageError(
+            f"an array of shape {array.shape} and type {array.dtype} is no image; allowed: (height, width) or "
+            "(height, width, 3) of uint8"
+        )
+    return Image.fromarray(array)
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """Turn upright, reduce 16 bits to 8, put alpha on white."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if image.mode.startswith("I") else max(1.0, float(values.max(initial=0.0)))
+        return Image.fromarray(np.clip(values / top * 255 + 0.5, 0, 255).astype(np.uint8))
+    if image.mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")

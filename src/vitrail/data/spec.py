@@ -1,0 +1,104 @@
+"""The exact way from a decoded image to what a model sees. Torch is not imported here.
+
+One `ImageSpec` serves training's last steps, validation, prediction, the server and every export; it is stored in the
+model file, so nobody types a mean or a crop again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from vitrail.core.config import require
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box"]
+Mode = Literal["crop", "squash"]
+ColorMode = Literal["RGB", "L"]
+
+HALF = (0.5, 0.5, 0.5)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """Describe how an image becomes the input of a model.
+
+    Args:
+        size: height and width in pixels that the model takes.
+        mean: subtracted from each channel after scaling to 0 … 1.
+        std: each channel is then divided by this; greater than 0.
+        interpolation: how pixels are resampled.
+        mode: "crop": the image is resized, aspect kept, until `size / crop_fraction` just fits in it, then the centre is
+            cut out; "squash": it is resized to `size` whatever its aspect.
+        crop_fraction: part of the resized image that the crop keeps along the tighter side, 0 < fraction ≤ 1.
+        color: "RGB" (3 channels) or "L" (1 channel, grey).
+
+    Raises:
+        ConfigError: for a value out of its range.
+    """
+
+    size: tuple[int, int] = (224, 224)
+    mean: tuple[float, ...] = HALF
+    std: tuple[float, ...] = HALF
+    interpolation: Interpolation = "bicubic"
+    mode: Mode = "crop"
+    crop_fraction: float = 1.0
+    color: ColorMode = "RGB"
+
+    def __post_init__(self) -> None:
+        require(all(side >= 1 for side in self.size), "size", self.size, "1 or more pixels")
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            require(len(values) == self.channels, name, values, f"{self.channels} numbers for color {self.color!r}")
+        require(all(value > 0 for value in self.std), "std", self.std, "greater than 0")
+        require(0 < self.crop_fraction <= 1, "crop_fraction", self.crop_fraction, "0 < fraction ≤ 1")
+
+    @property
+    def channels(self) -> int:
+        """Channels of the model's input."""
+        return 3 if self.color == "RGB" else 1
+
+    def pixels(self, image: Image.Image) -> npt.NDArray[np.uint8]:
+        """Bring a decoded image to the model's size: everything but the scaling of values.
+
+        Args:
+            image: 8 bits a channel, as `decode` gives it; any size.
+
+        Returns:
+            (height, width, channels) uint8.
+        """
+        image = image.convert(self.color)
+        height, width = self.size
+        resample = Image.Resampling[self.interpolation.upper()]
+        if image.size != (width, height) or self.crop_fraction < 1:
+            box = (0.0, 0.0, float(image.width), float(image.height)) if self.mode == "squash" else self._box(image)
+            image = image.resize((width, height), resample, box=box)
+        pixels = np.asarray(image, dtype=np.uint8)
+        return pixels.reshape(height, width, self.channels)
+
+    def _box(self, image: Image.Image) -> tuple[float, float, float, float]:
+        """Find the centred part of the image that the crop keeps, in its own pixels."""
+        height, width = self.size
+        scale = min(image.height / height, image.width / width) * self.crop_fraction
+        kept_height, kept_width = min(height * scale, image.height), min(width * scale, image.width)
+        top, left = (image.height - kept_height) / 2, (image.width - kept_width) / 2
+        return left, top, left + kept_width, top + kept_height
+
+    def normalise(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Scale values as the model wants them.
+
+        Args:
+            pixels: (batch, height, width, channels) uint8.
+
+        Returns:
+            (batch, channels, height, width) float32, (value / 255 − mean) / std.
+        """
+        table = (np.arange(256, dtype=np.float64)[:, None] / 255 - np.asarray(self.mean)) / np.asarray(self.std)
+        lookup = table.astype(np.float32)
+        planes = [lookup[:, channel][pixels[..., channel]] for channel in range(self.channels)]
+        return np.stack(planes, axis=1)

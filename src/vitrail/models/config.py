@@ -1,0 +1,153 @@
+"""What makes one Vision Transformer differ from another, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from vitrail.core.config import override, require
+from vitrail.nn.block import BlockConfig, DropConfig
+from vitrail.nn.init import INITS
+from vitrail.nn.pooling import ClassTokenPoolConfig, PoolConfig
+from vitrail.nn.position import Grid, Learned1dConfig, PositionConfig
+from vitrail.nn.stem import PatchStemConfig, StemConfig
+
+
+@dataclass(frozen=True)
+class TokenConfig:
+    """Describe the tokens that stand before the patches.
+
+    Args:
+        class_token: whether there is a class token.
+        distilled: whether a distillation token, with a head of its own, follows it (DeiT).
+    """
+
+    class_token: bool = True
+    distilled: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many tokens stand before the patches."""
+        return int(self.class_token) + int(self.distilled)
+
+
+@dataclass(frozen=True)
+class ViTConfig:
+    """Describe a Vision Transformer; the defaults are ViT-B/16 at 224 pixels.
+
+    Args:
+        img_size: side of the image in pixels, or (height, width); whole patches must tile it.
+        patch_size: side of a patch in pixels.
+        in_chans: channels of the image.
+        num_classes: classes of the head; 0 for none, the output is then the pooled features.
+        embed_dim: width of a token.
+        depth: number of blocks.
+        representation_size: width of a tanh layer before the head; None for none.
+        block: what is equal in every block (num_heads, mlp_ratio, qkv_bias, qk_scale, norm, act).
+        drop: dropout and stochastic depth (drop_rate, attn_drop_rate, drop_path_rate).
+        tokens: tokens before the patches (class_token, distilled).
+        stem: kind of stem.
+        position: kind of position.
+        pool: kind of pooling.
+        init: scheme of initial weights, "paper" or "post".
+
+    Raises:
+        ConfigError: for a value out of its range or a combination that means nothing.
+
+    Source:
+        Dosovitskiy et al. 2020, table 1; `distilled`: Touvron et al. 2020 (arXiv 2012.12877).
+    """
+
+    img_size: int | tuple[int, int] = 224
+    patch_size: int = 16
+    in_chans: int = 3
+    num_classes: int = 1000
+    embed_dim: int = 768
+    depth: int = 12
+    representation_size: int | None = None
+    block: BlockConfig = BlockConfig()
+    drop: DropConfig = DropConfig()
+    tokens: TokenConfig = TokenConfig()
+    stem: StemConfig = PatchStemConfig()
+    position: PositionConfig = Learned1dConfig()
+    pool: PoolConfig = ClassTokenPoolConfig()
+    init: str = "paper"
+
+    def __post_init__(self) -> None:
+        for name in ("patch_size", "in_chans", "embed_dim"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        for name in ("num_classes", "depth"):
+            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        size, patch = self.image_size, self.patch_size
+        tiled = all(side >= patch and side % patch == 0 for side in size)
+        above = [max(1, -(-side // patch)) * patch for side in size]
+        require(tiled, "img_size", self.img_size, f"multiples of the patch size {patch}", f"the next is {above}")
+        heads = self.block.num_heads
+        require(self.embed_dim % heads == 0, "num_heads", heads, f"a divisor of embed_dim {self.embed_dim}")
+        representation = self.representation_size is None or self.representation_size >= 1
+        require(representation, "representation_size", self.representation_size, "1 or more, or none")
+        _ = INITS[self.init]
+        if self.pool.needs_class_token:
+            require(self.tokens.class_token, "class_token", False, f"true with pool {self.pool.kind!r}", "pool='mean'")
+        if self.tokens.distilled:
+            require(self.pool.kind == "class_token", "pool", self.pool.kind, "'class_token' with distilled=True")
+            plain = self.representation_size is None
+            require(plain, "representation_size", self.representation_size, "none with distilled=True")
+
+    @classmethod
+    def of(cls, **fields: Any) -> Self:
+        """Build a config from flat names, such as `ViTConfig.of(embed_dim=64, num_heads=4, position="none")`.
+
+        Args:
+            fields: any field, those of the parts included; `has_logits=True` stands for a representation layer as wide
+                as a token, as in the original post.
+
+        Returns:
+            The config.
+
+        Raises:
+            ConfigError: for unknown names and wrong values.
+        """
+        return cls().updated(**fields)
+
+    def updated(self, **fields: Any) -> Self:
+        """Replace fields by their flat names.
+
+        Args:
+            fields: as for `of`.
+
+        Returns:
+            A new config.
+
+        Raises:
+            ConfigError: for unknown names and wrong values.
+        """
+        has_logits = fields.pop("has_logits", None)
+        names = self.__dataclass_fields__
+        draft = override(_Draft(**{name: getattr(self, name) for name in names}), fields)
+        if has_logits is not None:
+            draft = replace(draft, representation_size=draft.embed_dim if has_logits else None)
+        return replace(self, **{name: getattr(draft, name) for name in names})
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return (self.img_size, self.img_size) if isinstance(self.img_size, int) else self.img_size
+
+    @property
+    def grid(self) -> Grid:
+        """Rows and columns of patches."""
+        height, width = self.image_size
+        return height // self.patch_size, width // self.patch_size
+
+    @property
+    def num_tokens(self) -> int:
+        """Length of the sequence: patches and the tokens before them."""
+        return self.tokens.count + self.grid[0] * self.grid[1]
+
+
+class _Draft(ViTConfig):
+    """Be a config whose fields do not agree with each other yet."""
+
+    def __post_init__(self) -> None:
+        pass

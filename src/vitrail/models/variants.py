@@ -1,0 +1,86 @@
+"""The table of variants: every name that `create_model` knows, as data. Torch is not imported here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from vitrail.core.errors import ConfigError
+from vitrail.core.table import Table, did_you_mean
+
+Fields = dict[str, Any]
+
+SIZES: Table[Fields] = Table(
+    "size",
+    {
+        "nano": {"embed_dim": 64, "depth": 4, "num_heads": 4, "mlp_ratio": 2.0},
+        "micro": {"embed_dim": 128, "depth": 6, "num_heads": 4, "mlp_ratio": 2.0},
+        "mini": {"embed_dim": 192, "depth": 9, "num_heads": 6, "mlp_ratio": 2.0},
+        "Ti": {"embed_dim": 192, "depth": 12, "num_heads": 3},
+        "S": {"embed_dim": 384, "depth": 12, "num_heads": 6},
+        "M": {"embed_dim": 512, "depth": 12, "num_heads": 8},
+        "B": {"embed_dim": 768, "depth": 12, "num_heads": 12},
+        "L": {"embed_dim": 1024, "depth": 24, "num_heads": 16},
+        "H": {"embed_dim": 1280, "depth": 32, "num_heads": 16},
+        "g": {"embed_dim": 1408, "depth": 40, "num_heads": 16, "mlp_ratio": 48 / 11},
+        "G": {"embed_dim": 1664, "depth": 48, "num_heads": 16, "mlp_ratio": 64 / 13},
+    },
+)
+"""Ti to G: Dosovitskiy et al. 2020, table 1, and "Scaling Vision Transformers" (arXiv 2106.04560), table 2."""
+
+LONG_NAMES = {
+    "Ti": "tiny", "S": "small", "M": "medium", "B": "base", "L": "large", "H": "huge", "g": "giant", "G": "gigantic",
+}  # fmt: skip
+IMAGE_SIZES = {8: (224, 384), 14: (224, 336, 518), 16: (224, 384, 512), 32: (224, 384)}
+
+CONV: Fields = {"stem": "conv", "pool": "mean", "class_token": False}
+
+
+def _rows() -> Iterator[tuple[str, Fields]]:
+    for short, long in LONG_NAMES.items():
+        for patch, image_sizes in IMAGE_SIZES.items():
+            for image in image_sizes:
+                yield f"vit_{long}_patch{patch}_{image}", {**SIZES[short], "patch_size": patch, "img_size": image}
+    for short in ("Ti", "S", "B"):
+        for distilled in (False, True):
+            for image in (224, 384):
+                name = f"deit_{LONG_NAMES[short]}{'_distilled' * distilled}_patch16_{image}"
+                yield name, {**SIZES[short], "patch_size": 16, "img_size": image, "distilled": distilled}
+    for short, patch in (("B", 16), ("B", 32), ("L", 16), ("L", 32), ("H", 14)):
+        fields = {**SIZES[short], "patch_size": patch, "img_size": 224, "num_classes": 21843, "has_logits": True}
+        yield f"vit_{LONG_NAMES[short]}_patch{patch}_224_in21k", fields
+    for size, patch, image in (
+        ("nano", 2, 8), ("micro", 4, 16), ("micro", 4, 28), ("micro", 4, 32), ("mini", 4, 32), ("mini", 8, 64), ("mini", 8, 96),
+    ):  # fmt: skip
+        yield f"vit_{size}_conv_patch{patch}_{image}", {**SIZES[size], **CONV, "patch_size": patch, "img_size": image}
+
+
+VARIANTS: Table[Fields] = Table("model", dict(_rows()), listing="`vitrail models` lists all names")
+
+_SHORT = re.compile(r"([A-Za-z]+)/(\d+)")
+
+
+def variant_fields(name: str) -> Fields:
+    """Look up what a name stands for.
+
+    Args:
+        name: a row of `VARIANTS`, or SIZE/PATCH with a row of `SIZES`, such as "B/16", which means 224 pixels.
+
+    Returns:
+        Flat fields for `ViTConfig.of`.
+
+    Raises:
+        ConfigError: for an unknown name, with the nearest ones.
+    """
+    match = _SHORT.fullmatch(name)
+    if match and name not in VARIANTS:
+        size, patch = match.group(1), int(match.group(2))
+        if size in SIZES and 1 <= patch:
+            return {**SIZES[size], "patch_size": patch, "img_size": 224}
+    if name in VARIANTS:
+        return dict(VARIANTS[name])
+    known = [*VARIANTS, *(f"{size}/{patch}" for size in LONG_NAMES for patch in IMAGE_SIZES)]
+    raise ConfigError(
+        f"unknown model {name!r}", hint=did_you_mean(name, known, "`vitrail models` lists all names")
+    )

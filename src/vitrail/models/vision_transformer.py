@@ -1,0 +1,138 @@
+"""The Vision Transformer, top to bottom, in the paper's order."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vitrail.core.errors import ConfigError
+from vitrail.models.config import ViTConfig
+from vitrail.nn.block import Block
+from vitrail.nn.init import init_weights
+from vitrail.nn.patch_embed import PatchEmbed
+from vitrail.nn.position import Layout
+
+
+class VisionTransformer(nn.Module):
+    """Classify an image by attention between its patches.
+
+    The names of parameters are timm's wherever timm has the thing, so its weights load with `strict=True`.
+
+    Args:
+        config: what kind of Vision Transformer.
+
+    Source:
+        Dosovitskiy et al. 2020, "An Image is Worth 16x16 Words" (arXiv 2010.11929), section 3.1.
+    """
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim, tokens = config.embed_dim, config.tokens
+
+        self.stem = config.stem.build(config.in_chans, dim, config.patch_size)
+        if config.patch_size % self.stem.reduction:
+            raise ConfigError(
+                f"patch_size = {config.patch_size} is not a multiple of the stem's reduction {self.stem.reduction}"
+            )
+        self.patch_embed = PatchEmbed(self.stem.out_chans, dim, config.patch_size // self.stem.reduction)
+
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, dim)) if tokens.class_token else None
+        self.dist_token = nn.Parameter(torch.zeros(1, 1, dim)) if tokens.distilled else None
+        layout = Layout(dim, config.block.num_heads, config.depth, config.grid, tokens.count)
+        self.position = config.position.build(layout)
+        self.pos_embed = self.position.table()
+        self.pos_drop = nn.Dropout(config.drop.drop_rate)
+
+        last = max(1, config.depth - 1)
+        rates = [config.drop.drop_path_rate * index / last for index in range(config.depth)]
+        self.blocks = nn.ModuleList(Block(dim, config.block, config.drop, rate) for rate in rates)
+
+        after = config.pool.norm_after
+        self.norm = nn.Identity() if after else config.block.norm.build(dim)
+        self.pool = config.pool.build()
+        self.fc_norm = config.block.norm.build(dim) if after else nn.Identity()
+
+        self.pre_logits: nn.Module = nn.Identity()
+        if config.representation_size is not None:
+            fc = nn.Linear(dim, config.representation_size)
+            self.pre_logits = nn.Sequential(OrderedDict(fc=fc, act=nn.Tanh()))
+        self.head = self._make_head()
+        self.head_dist = self._make_head() if tokens.distilled else None
+        init_weights(self, config.init)
+
+    def _make_head(self) -> nn.Module:
+        width = self.config.representation_size or self.config.embed_dim
+        return nn.Linear(width, self.config.num_classes) if self.config.num_classes else nn.Identity()
+
+    def embed(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch tokens dim"]:
+        """Turn images into the sequence that enters the encoder: equation 1.
+
+        Args:
+            images: normalised pixels, of the config's size.
+
+        Returns:
+            Tokens with their positions, float.
+
+        Raises:
+            ConfigError: if the images have another shape than the model was made for.
+        """
+        expected = (self.config.in_chans, *self.config.image_size)
+        if tuple(images.shape[1:]) != expected:
+            raise ConfigError(
+                f"images have shape {tuple(images.shape)}; this model takes (batch, {', '.join(map(str, expected))})",
+                hint="resize the images, or create the model with img_size and in_chans to match",
+            )
+        x = self.patch_embed(self.stem(images))
+        prefix = [token.expand(len(x), -1, -1) for token in (self.cls_token, self.dist_token) if token is not None]
+        x = torch.cat([*prefix, x], dim=1)
+        return self.pos_drop(self.position.add(x, self.pos_embed, self.config.grid))
+
+    def forward_features(
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch tokens dim"]:
+        """Encode images: equations 1 to 4, up to the final normalisation.
+
+        Args:
+            images: normalised pixels, of the config's size.
+
+        Returns:
+            Every token; not yet normalised if the pooling normalises after itself.
+        """
+        x = self.embed(images)
+        for block in self.blocks:
+            x = block(x, self.position, self.config.grid)
+        return self.norm(x)
+
+    def forward_head(
+        self, tokens: Float[Tensor, "batch tokens dim"]
+    ) -> Float[Tensor, "batch out"] | tuple[Float[Tensor, "batch out"], Float[Tensor, "batch out"]]:
+        """Turn encoded tokens into logits, or into features if there are no classes.
+
+        Args:
+            tokens: what `forward_features` gives.
+
+        Returns:
+            Logits. A distilled model gives those of both heads while training, their mean otherwise.
+        """
+        out = self.head(self.pre_logits(self.fc_norm(self.pool(tokens, self.config.tokens.count))))
+        if self.head_dist is None:
+            return out
+        distilled = self.head_dist(tokens[:, 1])
+        return (out, distilled) if self.training else (out + distilled) / 2
+
+    def forward(
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch out"] | tuple[Float[Tensor, "batch out"], Float[Tensor, "batch out"]]:
+        """Classify images.
+
+        Args:
+            images: normalised pixels, of the config's size.
+
+        Returns:
+            Logits, as `forward_head` gives them.
+        """
+        return self.forward_head(self.forward_features(images))

@@ -1,0 +1,1 @@
+"""The parts of the Vision Transformer, one file each, in the paper's words."""

@@ -1,0 +1,60 @@
+"""Multi-head self-attention, fused: the weights are never written out."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from vitrail.nn.position import Grid, Position
+
+
+class Attention(nn.Module):
+    """Let every token attend to every token, in `num_heads` subspaces at once.
+
+    Args:
+        dim: width of a token.
+        num_heads: number of heads; must divide `dim`.
+        qkv_bias: whether queries, keys and values have a bias.
+        qk_scale: factor on q·k; None is head_dim ** -0.5.
+        attn_drop: dropout on the attention weights, 0 … 1 (the paper's models use 0).
+        proj_drop: dropout on the output, 0 … 1.
+
+    Source:
+        Dosovitskiy et al. 2020, appendix A. Rows of `qkv` are q, k, v, each head after head, as in timm.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        qkv_bias: bool = True,
+        qk_scale: float | None = None,
+        attn_drop: float = 0.0,
+        proj_drop: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.scale = qk_scale if qk_scale is not None else (dim // num_heads) ** -0.5
+        self.attn_drop = attn_drop
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.proj = nn.Linear(dim, dim)
+        self.proj_drop = nn.Dropout(proj_drop)
+
+    def project(
+        self, x: Float[Tensor, "batch tokens dim"], position: Position, grid: Grid
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Compute queries, keys, values (batch, heads, tokens, head_dim) and the position's bias on the scores."""
+        batch, tokens, dim = x.shape
+        qkv = self.qkv(x).reshape(batch, tokens, 3, self.num_heads, dim // self.num_heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        q, k = position.rotate(q, k, grid)
+        return q, k, v, position.bias(q, grid)
+
+    def forward(
+        self, x: Float[Tensor, "batch tokens dim"], position: Position, grid: Grid
+    ) -> Float[Tensor, "batch tokens dim"]:
+        q, k, v, bias = self.project(x, position, grid)
+        dropout = self.attn_drop if self.training else 0.0
+        out = scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout, scale=self.scale)
+        return self.proj_drop(self.proj(out.transpose(1, 2).flatten(2)))

@@ -1,0 +1,26 @@
+"""Cut an image, or a feature map, into patches and project each to a token (the paper's equation 1)."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class PatchEmbed(nn.Module):
+    """Project non-overlapping square patches to tokens; a convolution with stride = kernel = patch is that projection.
+
+    Args:
+        in_chans: channels of the image, or of the stem's feature map for hybrids.
+        embed_dim: width of a token.
+        patch_size: side of a patch, in pixels of what comes in; 1 for most hybrids.
+
+    Source:
+        Dosovitskiy et al. 2020 (arXiv 2010.11929), equation 1; hybrids: section 3.1.
+    """
+
+    def __init__(self, in_chans: int, embed_dim: int, patch_size: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(in_chans, embed_dim, kernel_size=patch_size, stride=patch_size)
+
+    def forward(self, image: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch patches dim"]:
+        return self.proj(image).flatten(2).transpose(1, 2)

@@ -1,0 +1,113 @@
+"""What an image goes through before it is cut into patches: nothing, or convolutions. The table of kinds.
+
+A stem turns (batch, in_chans, H, W) into (batch, out_chans, H / reduction, W / reduction).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vitrail.core.config import Component, require
+from vitrail.core.table import Table
+
+
+class Stem(nn.Sequential):
+    """Be a chain of layers that knows what it does to the shape.
+
+    Args:
+        layers: the layers; none for the plain ViT.
+        out_chans: channels that come out.
+        reduction: factor by which height and width shrink.
+    """
+
+    def __init__(self, *layers: nn.Module, out_chans: int, reduction: int) -> None:
+        super().__init__(*layers)
+        self.out_chans = out_chans
+        self.reduction = reduction
+
+    def forward(
+        self, image: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch out_chans rows columns"]:
+        return super().forward(image)
+
+
+class StemConfig(Component):
+    """Choose a stem; a callable `(in_chans, embed_dim, patch_size) → Stem` is accepted in its place."""
+
+    @classmethod
+    def rows(cls) -> Table[Any]:
+        """Name the table of kinds."""
+        return STEMS
+
+    def build(self, in_chans: int, embed_dim: int, patch_size: int) -> Stem:
+        """Build the module; its reduction must divide `patch_size`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class PatchStemConfig(StemConfig):
+    """Choose no stem: patches are cut from the image itself.
+
+    Source:
+        Dosovitskiy et al. 2020, equation 1.
+    """
+
+    kind: ClassVar[str] = "patch"
+
+    def build(self, in_chans: int, embed_dim: int, patch_size: int) -> Stem:
+        """Build the empty chain."""
+        return Stem(out_chans=in_chans, reduction=1)
+
+
+@dataclass(frozen=True)
+class ConvStemConfig(StemConfig):
+    """Choose 3×3 convolutions, each normalised and activated, that do the patch's whole reduction.
+
+    Args:
+        widths: channels of each convolution; empty: doubling up to half the width of a token.
+        strides: stride of each; their product must divide the patch size. Empty: one of stride 1, then halvings up to
+            the patch size, which must then be a power of two.
+
+    Raises:
+        ConfigError: if the lengths differ or a value is below 1.
+
+    Source:
+        Xiao et al. 2021 (arXiv 2106.14881), with a first convolution at full resolution for small images.
+    """
+
+    kind: ClassVar[str] = "conv"
+    widths: tuple[int, ...] = ()
+    strides: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        same = not self.widths or not self.strides or len(self.widths) == len(self.strides)
+        require(same, "stem.widths", self.widths, f"as many as strides ({len(self.strides)})")
+        require(all(value >= 1 for value in self.widths), "stem.widths", self.widths, "1 or more each")
+        require(all(value >= 1 for value in self.strides), "stem.strides", self.strides, "1 or more each")
+
+    def build(self, in_chans: int, embed_dim: int, patch_size: int) -> Stem:
+        """Build the chain."""
+        halvings = patch_size.bit_length() - 1
+        power = self.strides or 2**halvings == patch_size
+        require(bool(power), "patch_size", patch_size, "a power of two with a conv stem, or give stem.strides")
+        count = len(self.strides or self.widths) or halvings + 1
+        strides = self.strides or (1,) * (count - halvings) + (2,) * halvings
+        widths = self.widths or tuple(max(8, embed_dim // 2 ** (count - step)) for step in range(count))
+        require(len(widths) == len(strides), "stem.widths", widths, f"{len(strides)} widths")
+        layers: list[nn.Module] = []
+        for (narrow, wide), stride in zip(itertools.pairwise((in_chans, *widths)), strides, strict=True):
+            layers += [
+                nn.Conv2d(narrow, wide, kernel_size=3, stride=stride, padding=1, bias=False),
+                nn.BatchNorm2d(wide),
+                nn.GELU(),
+            ]
+        return Stem(*layers, out_chans=widths[-1], reduction=math.prod(strides))
+
+
+STEMS: Table[type[StemConfig]] = Table("stem", {row.kind: row for row in (PatchStemConfig, ConvStemConfig)})
