@@ -1,0 +1,65 @@
+"""vitrail: the Vision Transformer toolkit. Nothing is imported before it is used."""
+
+from typing import TYPE_CHECKING
+
+from vitrail.core.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from vitrail.core.errors import (
+        ConfigError,
+        DataError,
+        ImageError,
+        Interrupted,
+        NonFiniteError,
+        StorageError,
+        UsageError,
+        VitrailError,
+        WeightsError,
+    )
+    from vitrail.data.spec import ImageSpec
+    from vitrail.jobs.evaluate import evaluate
+    from vitrail.jobs.fit import fit
+    from vitrail.jobs.predictor import Predictor, load
+    from vitrail.models import ViTConfig, VisionTransformer, create_model, list_models
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    **dict.fromkeys(
+        (
+            "ConfigError", "DataError", "ImageError", "Interrupted", "NonFiniteError", "StorageError", "UsageError",
+            "VitrailError", "WeightsError",
+        ),
+        "vitrail.core.errors",
+    ),
+    **dict.fromkeys(("ViTConfig", "VisionTransformer", "create_model", "list_models"), "vitrail.models"),
+    "ImageSpec": "vitrail.data.spec",
+    "Predictor": "vitrail.jobs.predictor",
+    "evaluate": "vitrail.jobs.evaluate",
+    "fit": "vitrail.jobs.fit",
+    "load": "vitrail.jobs.predictor",
+}  # fmt: skip
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "ImageError",
+    "ImageSpec",
+    "Interrupted",
+    "NonFiniteError",
+    "Predictor",
+    "StorageError",
+    "UsageError",
+    "ViTConfig",
+    "VisionTransformer",
+    "VitrailError",
+    "WeightsError",
+    "__version__",
+    "create_model",
+    "evaluate",
+    "fit",
+    "list_models",
+    "load",
+]
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

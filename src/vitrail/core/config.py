@@ -52,11 +52,12 @@ class Component:
         raise NotImplementedError
 
     @classmethod
-    def choose(cls, value: object) -> Self:
+    def choose(cls, value: object, where: str = "") -> Self:
         """Turn whatever names a component into its config.
 
         Args:
             value: a kind, a mapping with the key "kind", a config, or any callable that builds the module.
+            where: dotted name of the field, for messages.
 
         Returns:
             The config.
@@ -70,7 +71,8 @@ class Component:
             return typing.cast(Self, cls.rows()[value]())
         if isinstance(value, Mapping):
             rest = {key: item for key, item in value.items() if key != "kind"}
-            return typing.cast(Self, from_dict(cls.rows()[value.get("kind", "(no kind)")], rest))
+            row = cls.rows()[str(value.get("kind", "(no kind)"))]
+            return typing.cast(Self, from_dict(row, rest, where and where + "."))
         if callable(value):
             return typing.cast(Self, type("Custom", (cls,), {"build": staticmethod(value)})())
         raise ConfigError(
@@ -81,7 +83,7 @@ class Component:
 @functools.cache
 def _fields(cls: type) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else {}
 
 
 def is_config(annotation: object) -> bool:
@@ -108,12 +110,15 @@ def from_dict(cls: type[Config], data: Mapping[str, Any], where: str = "") -> Co
         The config; fields that are not given have their defaults.
 
     Raises:
-        ConfigError: for unknown keys and values of the wrong type.
+        ConfigError: for unknown or missing keys and values of the wrong type.
     """
     fields = _fields(cls)
     for key in data:
         if key not in fields:
             raise ConfigError(f"unknown key {where + key!r}", hint=did_you_mean(key, fields))
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if field.name not in data and field.default is field.default_factory is dataclasses.MISSING:
+            raise ConfigError(f"missing key {where + field.name!r}", hint=f"it is {_describe(fields[field.name])}")
     return cls(**{key: convert(value, fields[key], where + key) for key, value in data.items()})
 
 
@@ -133,14 +138,14 @@ def convert(value: Any, annotation: Any, where: str) -> Any:
     """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, Component):
-        return annotation.choose(value)
+        return annotation.choose(value, where)
     if is_config(annotation):
         if isinstance(value, annotation):
             return value
         require(isinstance(value, Mapping), where, value, f"a table of {', '.join(_fields(annotation))}")
         return from_dict(annotation, value, where + ".")
     if origin in (types.UnionType, typing.Union):
-        for option in arguments:
+        for option in sorted(arguments, key=lambda option: option is not type(None)):
             try:
                 return convert(value, option, where)
             except ConfigError:
@@ -153,7 +158,9 @@ def convert(value: Any, annotation: Any, where: str) -> Any:
         return value
     elif origin is dict and isinstance(value, Mapping):
         return dict(value)
-    elif annotation is Any or annotation is type(None) and value is None:
+    elif annotation is type(None) and value in (None, "none"):
+        return None
+    elif annotation is Any:
         return value
     elif annotation is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
@@ -283,7 +290,7 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
     values = {}
     for text in texts:
         key, equals, raw = text.partition("=")
-        require(bool(equals and key), "--set", text, "key=value, such as lr=0.001")
+        require(bool(equals and key.strip()), "--set", text, "key=value, such as lr=0.001")
         try:
             values[key.strip()] = tomllib.loads(f"value = {raw}")["value"]
         except tomllib.TOMLDecodeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from vitrail.core.errors import ConfigError, VitrailError
 
@@ -27,11 +27,17 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     def parts(text: str) -> str:
         return " ".join(sorted(re.findall(r"[a-z]+|\d+", text.lower())))
 
-    lowered = {candidate.lower(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=0.6)
-    by_parts = {parts(candidate): candidate for candidate in lowered}
+    def likeness(candidate: str) -> float:
+        return difflib.SequenceMatcher(None, name, candidate).ratio()
+
+    spellings: dict[str, list[str]] = {}
+    for candidate in known:
+        spellings.setdefault(candidate.lower(), []).append(candidate)
+    close = difflib.get_close_matches(name.lower(), spellings, n=count, cutoff=0.6)
+    by_parts = {parts(candidate): candidate for candidate in spellings}
     close += [by_parts[match] for match in difflib.get_close_matches(parts(name), by_parts, n=count, cutoff=0.75)]
-    return [lowered[match] for match in dict.fromkeys(close)][:count]
+    found = [sorted(spellings[match], key=likeness, reverse=True) for match in dict.fromkeys(close)]
+    return [candidate for group in found for candidate in group][:count]
 
 
 def did_you_mean(name: str, known: Iterable[str], listing: str = "") -> str:
@@ -74,6 +80,10 @@ class Table(Mapping[str, Row], Generic[Row]):
         if name not in self._rows:
             raise self._error(f"unknown {self.what} {name!r}", hint=did_you_mean(str(name), self._rows, self._listing))
         return self._rows[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Look a row up without complaint: `Mapping.get` expects KeyError, which is not what `[]` raises."""
+        return self._rows.get(name, default)
 
     def __contains__(self, name: object) -> bool:
         return name in self._rows

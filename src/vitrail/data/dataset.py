@@ -2,14 +2,54 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
 from vitrail.core.files import sha256
 from vitrail.data.decode import ImageLike
+
+
+class Paths(Sequence[str]):
+    """Hold many paths below one folder compactly: each is joined to the folder when it is asked for.
+
+    Args:
+        root: folder that relative names start from.
+        names: paths relative to the root; absolute ones stay as they are.
+    """
+
+    def __init__(self, root: str, names: Sequence[str]) -> None:
+        self.root = root
+        self.names = names
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Paths: ...
+
+    def __getitem__(self, index: int | slice) -> str | Paths:
+        if isinstance(index, slice):
+            return Paths(self.root, self.names[index])
+        return os.path.join(self.root, self.names[index])
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> Paths:
+        """Keep some paths, in the order given.
+
+        Args:
+            indices: which.
+
+        Returns:
+            New paths below the same root.
+        """
+        return Paths(self.root, [self.names[index] for index in indices])
 
 
 @dataclass(frozen=True)
@@ -49,8 +89,11 @@ class Samples:
         Returns:
             New samples.
         """
+        images: Sequence[str] | npt.NDArray[np.uint8]
         if isinstance(self.images, np.ndarray):
-            images: Sequence[str] | npt.NDArray[np.uint8] = self.images[indices]
+            images = self.images[indices]
+        elif isinstance(self.images, Paths):
+            images = self.images.take(indices)
         else:
             images = [self.images[index] for index in indices]
         return Samples(images, self.labels[indices], [self.names[index] for index in indices])
@@ -62,7 +105,7 @@ class Samples:
             64 hexadecimal digits.
         """
         pixels = self.images.tobytes() if isinstance(self.images, np.ndarray) else b""
-        return sha256("\0".join(self.names).encode(), self.labels.tobytes(), pixels)
+        return sha256("\0".join(self.names).encode("utf-8", "surrogatepass"), self.labels.tobytes(), pixels)
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import warnings
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from vitrail.core.errors import ImageError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "MPO")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
+"""Pillow's names; JPEG includes MPO, of which the first picture is taken."""
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm .avif .mpo".split()
 )
@@ -37,12 +39,11 @@ def decode(source: ImageLike, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    if isinstance(source, Image.Image):
-        return _flatten(source)
-    name = f"{os.fspath(source)}: " if not isinstance(source, bytes) else ""
+    name = "" if isinstance(source, bytes | Image.Image) else f"{os.fspath(source)}: "
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _pillow_warnings_off:
+            if isinstance(source, Image.Image):
+                return _flatten(source)
             with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
                 if image.width * image.height > max_pixels:
                     raise ImageError(f"{name}{image.width} × {image.height} pixels are more than {max_pixels:,}")
@@ -53,8 +54,40 @@ def decode(source: ImageLike, max_pixels: int = MAX_PIXELS) -> Image.Image:
     except FileNotFoundError:
         raise ImageError(f"{name}no such file") from None
     except Exception as error:  # Pillow's decoders raise eight kinds of exception for damaged files
-        reason = "not an image of a known format" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        if isinstance(error, UnidentifiedImageError):
+            reason = "not an image of a known format"
         raise ImageError(f"{name}{reason or type(error).__name__}") from error
+
+
+class _PillowWarningsOff:
+    """Silence Pillow while at least one thread is inside.
+
+    `warnings.catch_warnings` alone would not do: where threads overlap, the last to leave brings back the filters that
+    the first had set, for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\b")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._caught.__exit__(None, None, None)
+
+
+_pillow_warnings_off = _PillowWarningsOff()
 
 
 def is_image_name(path: str | Path) -> bool:
@@ -85,8 +118,9 @@ def _flatten(image: Image.Image) -> Image.Image:
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if image.mode.startswith("I") else max(1.0, float(values.max(initial=0.0)))
-        return Image.fromarray(np.clip(values / top * 255 + 0.5, 0, 255).astype(np.uint8))
+        top = 65535.0 if image.mode.startswith("I") else values.max(initial=1.0, where=np.isfinite(values))
+        grey = np.clip(np.nan_to_num(values, posinf=top) / top * 255 + 0.5, 0, 255).astype(np.uint8)
+        return Image.fromarray(np.where(values == image.info.get("transparency"), np.uint8(255), grey))
     if image.mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, (255, 255, 255, 255))

@@ -84,6 +84,8 @@ class ViTConfig:
         require(tiled, "img_size", self.img_size, f"multiples of the patch size {patch}", f"the next is {above}")
         heads = self.block.num_heads
         require(self.embed_dim % heads == 0, "num_heads", heads, f"a divisor of embed_dim {self.embed_dim}")
+        ratio = self.block.mlp_ratio
+        require(self.embed_dim * ratio >= 1, "mlp_ratio", ratio, f"at least 1 / embed_dim = 1 / {self.embed_dim}")
         representation = self.representation_size is None or self.representation_size >= 1
         require(representation, "representation_size", self.representation_size, "1 or more, or none")
         _ = INITS[self.init]

@@ -80,7 +80,17 @@ def variant_fields(name: str) -> Fields:
             return {**SIZES[size], "patch_size": patch, "img_size": 224}
     if name in VARIANTS:
         return dict(VARIANTS[name])
+    raise unknown_variant(name)
+
+
+def unknown_variant(name: str) -> ConfigError:
+    """Make the error for a name that no variant has.
+
+    Args:
+        name: what was typed.
+
+    Returns:
+        The error, its hint naming the nearest variants.
+    """
     known = [*VARIANTS, *(f"{size}/{patch}" for size in LONG_NAMES for patch in IMAGE_SIZES)]
-    raise ConfigError(
-        f"unknown model {name!r}", hint=did_you_mean(name, known, "`vitrail models` lists all names")
-    )
+    return ConfigError(f"unknown model {name!r}", hint=did_you_mean(name, known, "`vitrail models` lists all names"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -41,7 +42,8 @@ class BlockConfig:
 
     def __post_init__(self) -> None:
         require(self.num_heads >= 1, "num_heads", self.num_heads, "1 or more")
-        require(self.mlp_ratio > 0, "mlp_ratio", self.mlp_ratio, "greater than 0")
+        require(0 < self.mlp_ratio < math.inf, "mlp_ratio", self.mlp_ratio, "greater than 0")
+        require(self.qk_scale is None or math.isfinite(self.qk_scale), "qk_scale", self.qk_scale, "a finite number")
         if isinstance(self.act, str):
             _ = ACTIVATIONS[self.act]
 

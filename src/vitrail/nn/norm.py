@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import nn
 
-from vitrail.core.config import Component
+from vitrail.core.config import Component, require
 from vitrail.core.table import Table
 
 
@@ -31,12 +32,18 @@ class LayerNormConfig(NormConfig):
     Args:
         eps: added to the variance; 1e-6 in the paper's code, timm and torchvision, 1e-12 in transformers' ViT.
 
+    Raises:
+        ConfigError: for a negative `eps`.
+
     Source:
         Ba et al. 2016 (arXiv 1607.06450).
     """
 
     kind: ClassVar[str] = "layer_norm"
     eps: float = 1e-6
+
+    def __post_init__(self) -> None:
+        require(0 <= self.eps < math.inf, "norm.eps", self.eps, "0 or more")
 
     def build(self, dim: int) -> nn.Module:
         """Build the module for tokens of width `dim`."""
@@ -50,12 +57,18 @@ class RmsNormConfig(NormConfig):
     Args:
         eps: added to the mean square.
 
+    Raises:
+        ConfigError: for a negative `eps`.
+
     Source:
         Zhang and Sennrich 2019 (arXiv 1910.07467).
     """
 
     kind: ClassVar[str] = "rms_norm"
     eps: float = 1e-6
+
+    def __post_init__(self) -> None:
+        require(0 <= self.eps < math.inf, "norm.eps", self.eps, "0 or more")
 
     def build(self, dim: int) -> nn.Module:
         """Build the module for tokens of width `dim`."""

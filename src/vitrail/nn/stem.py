@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,13 +22,13 @@ class Stem(nn.Sequential):
     """Be a chain of layers that knows what it does to the shape.
 
     Args:
-        layers: the layers; none for the plain ViT.
+        layers: name → layer; none for the plain ViT.
         out_chans: channels that come out.
         reduction: factor by which height and width shrink.
     """
 
-    def __init__(self, *layers: nn.Module, out_chans: int, reduction: int) -> None:
-        super().__init__(*layers)
+    def __init__(self, layers: dict[str, nn.Module], out_chans: int, reduction: int) -> None:
+        super().__init__(OrderedDict(layers))
         self.out_chans = out_chans
         self.reduction = reduction
 
@@ -62,7 +63,7 @@ class PatchStemConfig(StemConfig):
 
     def build(self, in_chans: int, embed_dim: int, patch_size: int) -> Stem:
         """Build the empty chain."""
-        return Stem(out_chans=in_chans, reduction=1)
+        return Stem({}, out_chans=in_chans, reduction=1)
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,12 @@ class ConvStemConfig(StemConfig):
         strides = self.strides or (1,) * (count - halvings) + (2,) * halvings
         widths = self.widths or tuple(max(8, embed_dim // 2 ** (count - step)) for step in range(count))
         require(len(widths) == len(strides), "stem.widths", widths, f"{len(strides)} widths")
-        layers: list[nn.Module] = []
-        for (narrow, wide), stride in zip(itertools.pairwise((in_chans, *widths)), strides, strict=True):
-            layers += [
-                nn.Conv2d(narrow, wide, kernel_size=3, stride=stride, padding=1, bias=False),
-                nn.BatchNorm2d(wide),
-                nn.GELU(),
-            ]
-        return Stem(*layers, out_chans=widths[-1], reduction=math.prod(strides))
+        layers: dict[str, nn.Module] = {}
+        for index, (narrow, wide) in enumerate(itertools.pairwise((in_chans, *widths))):
+            layers[f"conv{index}"] = nn.Conv2d(narrow, wide, 3, stride=strides[index], padding=1, bias=False)
+            layers[f"norm{index}"] = nn.BatchNorm2d(wide)
+            layers[f"act{index}"] = nn.GELU()
+        return Stem(layers, out_chans=widths[-1], reduction=math.prod(strides))
 
 
 STEMS: Table[type[StemConfig]] = Table("stem", {row.kind: row for row in (PatchStemConfig, ConvStemConfig)})

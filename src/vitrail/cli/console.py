@@ -1,0 +1,124 @@
+"""What a person sees while a job works: notes and a progress bar, on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vitrail.jobs.events import Event, Evaluated, StepDone
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object on stdout.
+
+    Args:
+        value: plain data; numbers that are not finite become null.
+    """
+    print(json.dumps(_finite(value), ensure_ascii=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and value != value or value in (float("inf"), float("-inf")):
+        return None
+    return value
+
+
+class Console:
+    """Listen to a job and show its events; be used as a context, so that the bar is closed."""
+
+    def __init__(self) -> None:
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.console = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.task: Any = None
+        self.loss = self.accuracy = self.speed = 0.0
+        self.validation = ""
+
+    def __enter__(self) -> Console:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event.
+
+        Args:
+            event: what a job tells.
+        """
+        name = type(event).__name__
+        if name == "Note":
+            mark = "[yellow]warning:[/] " if event.warning else "[dim]·[/] "  # type: ignore[union-attr]
+            self.console.print(mark, end="")
+            self.console.print(event.text, markup=False)  # type: ignore[union-attr]
+        elif name == "Started":
+            self.task = self.progress.add_task(
+                "training", total=event.total_steps, completed=event.first_step, figures=""  # type: ignore[union-attr]
+            )
+            self.progress.start()
+        elif name == "StepDone":
+            self._step(event)  # type: ignore[arg-type]
+        elif name == "Evaluated":
+            self._evaluated(event)  # type: ignore[arg-type]
+
+    def _step(self, event: StepDone) -> None:
+        share = 0.1 if self.speed else 1.0
+        self.loss += share * (event.loss - self.loss)
+        self.accuracy += share * (event.correct / event.images - self.accuracy)
+        self.speed += share * (event.images / event.seconds - self.speed)
+        figures = f"loss {self.loss:.3f}  accuracy {100 * self.accuracy:.1f} %  {self.speed:.0f} images/s{self.validation}"
+        self.progress.update(self.task, completed=event.step, figures=figures)
+
+    def _evaluated(self, event: Evaluated) -> None:
+        record = event.record
+        self.validation = f"  validation {100 * record['val_top1']:.2f} %"
+        if not self.console.is_terminal:
+            print(
+                f"epoch {event.epoch + 1}: loss {record['loss']:.4f}, train {100 * record['train_top1']:.2f} %, "
+                f"validation {100 * record['val_top1']:.2f} %{' (best)' if event.best else ''}, "
+                f"{record['images_per_second']:.0f} images/s",
+                file=sys.stderr,
+            )
+
+
+def accuracy_lines(metrics: dict[str, Any]) -> list[str]:
+    """Say in words what a model achieves.
+
+    Args:
+        metrics: what `evaluate --json` prints.
+
+    Returns:
+        Lines for a person.
+    """
+    low, high = metrics["interval"]
+    lines = [
+        f"{metrics['split']} accuracy  {100 * metrics['top1']:.2f} %   (95 % interval {100 * low:.2f} … {100 * high:.2f}, "
+        f"n = {metrics['n']})"
+    ]
+    if "top5" in metrics:
+        lines.append(f"top-5          {100 * metrics['top5']:.2f} %")
+    lines.append(f"balanced       {100 * metrics['balanced_accuracy']:.2f} %   macro-F1 {100 * metrics['macro_f1']:.2f} %")
+    lines.append(f"calibration    ECE {100 * metrics['ece']:.2f} %   NLL {metrics['nll']:.4f}")
+    weak = sorted((row for row in metrics["per_class"] if row["n"]), key=lambda row: row["recall"])[:3]
+    if weak and weak[0]["recall"] < 1:
+        lines.append("weakest        " + ", ".join(f"{row['label']} {100 * row['recall']:.1f} %" for row in weak))
+    if metrics["bad_files"]:
+        lines.append(f"not usable     {len(metrics['bad_files'])} images, which do not count")
+    return lines

@@ -1,0 +1,35 @@
+"""`vitrail evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags.
+
+    Args:
+        parser: of this verb.
+    """
+    parser.add_argument("reference", metavar="REF", help="run folder or model file")
+    parser.add_argument("data", metavar="DATA", help="labelled images, as for `vitrail fit`")
+    parser.add_argument("--split", default="test", choices=("test", "val", "train"), help="which images (default: test)")
+    parser.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, and print the figures.
+
+    Args:
+        options: the parsed flags.
+    """
+    from vitrail.cli.console import Console, accuracy_lines, print_json
+    from vitrail.jobs.evaluate import evaluate
+
+    with Console() as console:
+        evaluation = evaluate(options.reference, options.data, options.split, options.device, console)
+    metrics = evaluation.to_json()
+    if options.json:
+        print_json(metrics)
+    else:
+        print("\n".join(accuracy_lines(metrics)))

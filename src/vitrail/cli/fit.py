@@ -1,0 +1,75 @@
+"""`vitrail fit`."""
+
+from __future__ import annotations
+
+import argparse
+
+from vitrail.cli.parser import positive_float, positive_int, seed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags.
+
+    Args:
+        parser: of this verb.
+    """
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="?",
+        help="digits, fashion-mnist, a folder of class folders, or a .csv/.parquet with path,label[,split]",
+    )
+    parser.add_argument("--model", metavar="REF", help="variant, run folder or model file (default: by image size)")
+    parser.add_argument("--recipe", metavar="NAME", help="how to learn (default: by image size)")
+    parser.add_argument("--out", metavar="RUN", help="folder for the results (default: a new one under runs/)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="seed of everything random (default: 0)")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=positive_int, metavar="N", help="passes over the training images")
+    length.add_argument("--minutes", type=positive_float, metavar="N", help="time to train, instead of epochs")
+    parser.add_argument("--image-size", type=positive_int, metavar="S", help="side in pixels (default: the model's)")
+    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change any setting, such as lr=0.001"
+    )
+    parser.add_argument("--config", metavar="FILE", help="repeat the run that this config.toml describes")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    again.add_argument("--overwrite", action="store_true", help="replace the run in --out")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, and print what came out.
+
+    Args:
+        options: the parsed flags.
+    """
+    from vitrail.cli.console import Console, accuracy_lines, print_json
+    from vitrail.core.config import parse_assignments
+    from vitrail.jobs.fit import fit
+
+    settings = parse_assignments(options.set)
+    with Console() as console:
+        result = fit(
+            options.data,
+            options.model,
+            options.recipe,
+            out=options.out,
+            seed=options.seed,
+            epochs=options.epochs,
+            minutes=options.minutes,
+            image_size=options.image_size,
+            device=options.device,
+            settings=settings,
+            config=options.config,
+            resume=options.resume,
+            overwrite=options.overwrite,
+            listener=console,
+        )
+    metrics = result.to_json()
+    if options.json:
+        print_json(metrics)
+        return
+    print("\n".join(accuracy_lines(metrics)))
+    print(f"\nrun folder     {result.path}   ({result.seconds:.0f} s)")
+    print(f"report         {result.path / 'report.html'}")
+    print(f"next           vitrail predict {result.path} IMAGE…")

@@ -1,0 +1,194 @@
+"""Augment a whole batch at once: one affine resampling for all geometry, then colours, then erasing.
+
+What happens to a sample is a function of the numbers drawn for it, so it depends on (seed, epoch, sample) alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+from vitrail.core.config import require
+from vitrail.data.dataset import Traits
+from vitrail.data.randaugment import apply_colors, DRAWS_PER_LAYER, plan_layers
+
+Numbers = npt.NDArray[np.float64]
+_FIXED_DRAWS = 17
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Describe how training images are varied; every default is "not at all".
+
+    Args:
+        crop_scale: area of the random crop ÷ area of the image, lowest and highest, 0 < area ≤ 1.
+        crop_ratio: aspect of the crop ÷ aspect of the output, lowest; the highest is its inverse.
+        flip: mirror half of the images, where the data allow it.
+        rotate: largest turn in degrees, either way.
+        zoom: largest relative change of scale, either way, 0 ≤ zoom < 1.
+        shift: largest shift ÷ side, either way, 0 ≤ shift < 1.
+        shear: largest shear, either way.
+        brightness: largest relative change, either way.
+        contrast: largest relative change, either way.
+        rand_layers: number of RandAugment operations.
+        rand_magnitude: their strength, 0 … 10 (30 at most).
+        erase: chance that a random rectangle is blanked, 0 … 1.
+
+    Raises:
+        ConfigError: for a value out of its range.
+
+    Source:
+        Crop: Szegedy et al. 2014 (arXiv 1409.4842); RandAugment: arXiv 1909.13719; erasing: arXiv 1708.04896.
+    """
+
+    crop_scale: tuple[float, float] = (1.0, 1.0)
+    crop_ratio: float = 0.75
+    flip: bool = False
+    rotate: float = 0.0
+    zoom: float = 0.0
+    shift: float = 0.0
+    shear: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    rand_layers: int = 0
+    rand_magnitude: float = 9.0
+    erase: float = 0.0
+
+    def __post_init__(self) -> None:
+        low, high = self.crop_scale
+        require(0 < low <= high <= 1, "crop_scale", self.crop_scale, "0 < lowest ≤ highest ≤ 1")
+        require(0 < self.crop_ratio <= 1, "crop_ratio", self.crop_ratio, "0 < ratio ≤ 1")
+        for name in ("zoom", "shift", "brightness", "contrast"):
+            require(0 <= getattr(self, name) < 1, name, getattr(self, name), "0 ≤ value < 1")
+        require(0 <= self.erase <= 1, "erase", self.erase, "0 … 1")
+        require(self.rand_layers >= 0, "rand_layers", self.rand_layers, "0 or more")
+        require(0 <= self.rand_magnitude <= 30, "rand_magnitude", self.rand_magnitude, "0 … 30")
+
+    @property
+    def draws(self) -> int:
+        """How many random numbers one sample needs."""
+        return _FIXED_DRAWS + DRAWS_PER_LAYER * self.rand_layers
+
+    @property
+    def crops(self) -> bool:
+        """Whether a random crop is taken."""
+        return self.crop_scale[0] < 1
+
+
+def crop_boxes(config: AugmentConfig, numbers: Numbers) -> Numbers:
+    """Draw the random crop of each sample.
+
+    Args:
+        config: how strongly.
+        numbers: (batch, draws) uniform in [0, 1).
+
+    Returns:
+        (batch, 4): top, left, height, width as parts of the image, 0 … 1.
+    """
+    low, high = config.crop_scale
+    area = low + (high - low) * numbers[:, 0]
+    ratio = np.exp(np.log(config.crop_ratio) * (2 * numbers[:, 1] - 1))
+    height, width = np.minimum(np.sqrt(area / ratio), 1), np.minimum(np.sqrt(area * ratio), 1)
+    return np.stack([(1 - height) * numbers[:, 2], (1 - width) * numbers[:, 3], height, width], axis=1)
+
+
+class Augment:
+    """Vary batches of training images.
+
+    Args:
+        config: how strongly.
+        traits: what the data allow.
+        size: height and width that come out.
+        cropped: whether the random crop was already taken while decoding.
+    """
+
+    def __init__(self, config: AugmentConfig, traits: Traits, size: tuple[int, int], cropped: bool = False) -> None:
+        self.config = config
+        self.traits = traits
+        self.size = size
+        self.cropped = cropped
+
+    def __call__(
+        self, pixels: UInt8[Tensor, "batch height width channels"], numbers: Numbers
+    ) -> Float[Tensor, "batch channels out_height out_width"]:
+        """Vary one batch.
+
+        Args:
+            pixels: images.
+            numbers: (batch, draws) uniform in [0, 1), one row a sample.
+
+        Returns:
+            Images in 0 … 1, not yet normalised.
+        """
+        config = self.config
+        images = pixels.permute(0, 3, 1, 2).float().div_(255)
+        layers = plan_layers(numbers[:, _FIXED_DRAWS:], config.rand_layers, config.rand_magnitude)
+        matrices = self._matrices(numbers, layers.geometry(len(images)))
+        if tuple(images.shape[2:]) != self.size or not np.array_equal(
+            matrices, np.broadcast_to(np.eye(3), matrices.shape)
+        ):
+            theta = torch.from_numpy(matrices[:, :2].astype(np.float32)).to(images.device)
+            grid = affine_grid(theta, [*images.shape[:2], *self.size], align_corners=False)
+            padding = "reflection" if self.traits.photo else "zeros"
+            images = grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+        images = apply_colors(images, layers)
+        images = self._jitter(images, numbers)
+        return self._erase(images, numbers)
+
+    def _matrices(self, numbers: Numbers, extra: Numbers) -> Numbers:
+        """Compose, for each sample, the map from output to input coordinates, both −1 … 1."""
+        config, batch = self.config, len(numbers)
+        signed = 2 * numbers - 1
+        turn = np.deg2rad(config.rotate) * signed[:, 5]
+        scale = 1 + config.zoom * signed[:, 6]
+        rotation = _eye(batch)
+        rotation[:, 0, 0] = rotation[:, 1, 1] = np.cos(turn) / scale
+        rotation[:, 0, 1], rotation[:, 1, 0] = -np.sin(turn) / scale, np.sin(turn) / scale
+        rotation[:, 0, 2], rotation[:, 1, 2] = 2 * config.shift * signed[:, 7], 2 * config.shift * signed[:, 8]
+        shear = _eye(batch)
+        shear[:, 0, 1] = config.shear * signed[:, 9]
+        matrices = rotation @ shear @ extra
+        if config.flip and self.traits.flip:
+            matrices[:, :, 0] *= np.where(numbers[:, 4] < 0.5, -1.0, 1.0)[:, None]
+        if config.crops and not self.cropped:
+            top, left, height, width = crop_boxes(config, numbers).T
+            crop = _eye(batch)
+            crop[:, 0, 0], crop[:, 1, 1] = width, height
+            crop[:, 0, 2], crop[:, 1, 2] = 2 * left + width - 1, 2 * top + height - 1
+            matrices = crop @ matrices
+        return matrices
+
+    def _jitter(self, images: Tensor, numbers: Numbers) -> Tensor:
+        config = self.config
+        if not (config.brightness or config.contrast):
+            return images
+        signed = torch.from_numpy((2 * numbers[:, 10:12] - 1).astype(np.float32)).to(images.device)
+        gain = 1 + config.contrast * signed[:, 1, None, None, None]
+        mean = images.mean(dim=(1, 2, 3), keepdim=True)
+        bright = 1 + config.brightness * signed[:, 0, None, None, None]
+        return ((images - mean) * gain + mean).mul_(bright).clamp_(0, 1)
+
+    def _erase(self, images: Tensor, numbers: Numbers) -> Tensor:
+        if not self.config.erase:
+            return images
+        height, width = self.size
+        area = 0.02 + 0.31 * numbers[:, 13]
+        ratio = np.exp(np.log(0.3) * (2 * numbers[:, 14] - 1))
+        tall, wide = np.minimum(np.sqrt(area / ratio), 1), np.minimum(np.sqrt(area * ratio), 1)
+        top, left = (1 - tall) * numbers[:, 15] * height, (1 - wide) * numbers[:, 16] * width
+        rows, columns = np.arange(height)[None, :], np.arange(width)[None, :]
+        in_rows = (rows >= top[:, None]) & (rows < (top + tall * height)[:, None])
+        in_columns = (columns >= left[:, None]) & (columns < (left + wide * width)[:, None])
+        chosen = (numbers[:, 12] < self.config.erase)[:, None, None]
+        hole = torch.from_numpy(chosen & in_rows[:, :, None] & in_columns[:, None, :]).to(images.device)
+        return images.masked_fill(hole[:, None], 0.5 if self.traits.photo else 0.0)
+
+
+def _eye(batch: int) -> Numbers:
+    return np.broadcast_to(np.eye(3), (batch, 3, 3)).copy()

@@ -1,0 +1,277 @@
+"""Batches: for training as a function of (seed, epoch, step), for evaluation in order.
+
+Small sets are decoded once and live in memory; large ones are decoded by workers, a whole batch each. Either way the
+batches of an epoch do not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from vitrail.core.errors import DataError, ImageError
+from vitrail.core.seeding import Stream, permutation, uniform
+from vitrail.data.augment import Augment, AugmentConfig, crop_boxes
+from vitrail.data.dataset import Samples, Traits
+from vitrail.data.decode import ImageLike, decode
+from vitrail.data.mixing import MixConfig, mix_batch
+from vitrail.data.spec import ImageSpec
+
+MEMORY_LIMIT = 2**30
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """Name an image that could not be used.
+
+    Args:
+        index: its number in the split.
+        name: what it is called.
+        reason: why it could not be used.
+    """
+
+    index: int
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Hold one training batch.
+
+    Args:
+        images: (batch, channels, height, width) float32, normalised.
+        targets: (batch, classes) float32, probabilities.
+        labels: (batch,) int64, before mixing.
+        indices: (batch,) which samples.
+        bad: images that could not be decoded and are missing from the batch.
+    """
+
+    images: Tensor
+    targets: Tensor
+    labels: Tensor
+    indices: npt.NDArray[np.int64]
+    bad: tuple[BadFile, ...] = ()
+
+
+def load_pixels(
+    images: Sequence[ImageLike], spec: ImageSpec, boxes: npt.NDArray[np.float64] | None = None
+) -> tuple[Pixels, list[int], list[tuple[int, str]]]:
+    """Decode images and bring them to the spec's size.
+
+    Args:
+        images: what to decode.
+        spec: size and resampling.
+        boxes: (n, 4) top, left, height, width as parts of each image, cut out before resizing; None for the whole.
+
+    Returns:
+        (good, height, width, channels) uint8; the positions of the good ones; position and reason of each bad one.
+    """
+    pixels, good, bad = [], [], []
+    for position, source in enumerate(images):
+        try:
+            image = decode(source)
+        except ImageError as error:
+            bad.append((position, error.message))
+            continue
+        if boxes is not None:
+            top, left, height, width = boxes[position]
+            right, bottom = (left + width) * image.width, (top + height) * image.height
+            image = image.crop(
+                (int(left * image.width), int(top * image.height), max(1, round(right)), max(1, round(bottom)))
+            )
+        pixels.append(spec.pixels(image))
+        good.append(position)
+    empty = np.empty((0, *spec.size, spec.channels), dtype=np.uint8)
+    return (np.stack(pixels) if pixels else empty), good, bad
+
+
+def stream_pixels(
+    images: Sequence[ImageLike], spec: ImageSpec, batch_size: int, threads: int | None = None
+) -> Iterator[tuple[int, Pixels, list[int], list[tuple[int, str]]]]:
+    """Decode images in order, ahead of whoever consumes them; memory does not grow with their number.
+
+    Args:
+        images: what to decode.
+        spec: size and resampling.
+        batch_size: images a batch.
+        threads: how many decode at once; None: one a core. (Pillow lets other threads run while it decodes.)
+
+    Yields:
+        Start of the batch, then what `load_pixels` gives for it.
+    """
+    threads = threads or os.cpu_count() or 1
+    starts = iter(range(0, len(images), batch_size))
+    if isinstance(images, np.ndarray) or len(images) <= batch_size == 1:
+        for start in starts:
+            yield start, *load_pixels(images[start : start + batch_size], spec)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+        waiting: deque[tuple[int, list[Future[tuple[Pixels, list[int], list[tuple[int, str]]]]]]] = deque()
+        chunk = max(1, -(-batch_size // threads))
+
+        def submit(start: int) -> None:
+            part = images[start : start + batch_size]
+            pieces = [part[offset : offset + chunk] for offset in range(0, len(part), chunk)]
+            waiting.append((start, [pool.submit(load_pixels, piece, spec) for piece in pieces]))
+
+        for start in [start for _, start in zip(range(2), starts, strict=False)]:
+            submit(start)
+        while waiting:
+            start, futures = waiting.popleft()
+            results = [future.result() for future in futures]
+            upcoming = next(starts, None)
+            if upcoming is not None:
+                submit(upcoming)
+            good = [number * chunk + position for number, result in enumerate(results) for position in result[1]]
+            bad = [(number * chunk + place, why) for number, result in enumerate(results) for place, why in result[2]]
+            yield start, np.concatenate([result[0] for result in results]), good, bad
+
+
+class _FileBatches(Dataset[tuple[Pixels, npt.NDArray[np.int64], list[tuple[int, str]]]]):
+    """Be a data set whose items are whole batches of one epoch, for torch's DataLoader."""
+
+    def __init__(
+        self, samples: Samples, spec: ImageSpec, batches: list[npt.NDArray[np.int64]], boxes: npt.NDArray[np.float64] | None
+    ) -> None:
+        self.samples, self.spec, self.batches, self.boxes = samples, spec, batches, boxes
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, step: int) -> tuple[Pixels, npt.NDArray[np.int64], list[tuple[int, str]]]:
+        indices = self.batches[step]
+        boxes = None if self.boxes is None else self.boxes[indices]
+        pixels, good, bad = load_pixels([self.samples.image(int(index)) for index in indices], self.spec, boxes)
+        return pixels, indices[good], [(int(indices[position]), reason) for position, reason in bad]
+
+
+class TrainLoader:
+    """Give the training batches of any epoch, from any step on.
+
+    Args:
+        samples: the training split.
+        spec: what the model takes.
+        augment: how images are varied.
+        mix: how images and labels are mixed.
+        traits: what the data allow.
+        num_classes: number of classes.
+        batch_size: images a step; an epoch is divided into steps of nearly equal size, each image once.
+        seed: seed of the run.
+        workers: processes that decode, for sets that do not fit in memory; None: one a core, 8 at most.
+        memory_limit: bytes of decoded pixels up to which the set lives in memory.
+
+    Raises:
+        DataError: if not one image can be decoded.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        spec: ImageSpec,
+        augment: AugmentConfig,
+        mix: MixConfig,
+        traits: Traits,
+        num_classes: int,
+        batch_size: int,
+        seed: int,
+        workers: int | None = None,
+        memory_limit: int = MEMORY_LIMIT,
+    ) -> None:
+        self.samples, self.spec, self.augment, self.mix = samples, spec, augment, mix
+        self.num_classes, self.batch_size, self.seed = num_classes, batch_size, seed
+        self.workers = min(8, os.cpu_count() or 1) if workers is None else workers
+        self.bad: dict[int, BadFile] = {}
+        self.usable = np.arange(len(samples))
+        self.pixels: Pixels | None = None
+        if len(samples) * int(np.prod(spec.size)) * spec.channels <= memory_limit:
+            self._fill_memory()
+        self.varied = Augment(augment, traits, spec.size, cropped=self.pixels is None)
+
+    def _fill_memory(self) -> None:
+        parts, usable = [], []
+        for start, pixels, good, bad in stream_pixels(self.samples.images, self.spec, 512):
+            parts.append(pixels)
+            usable += [start + position for position in good]
+            for position, reason in bad:
+                self._note_bad(start + position, reason)
+        self.pixels = np.concatenate(parts)
+        self.usable = np.asarray(usable, dtype=np.int64)
+        if not usable:
+            first = next(iter(self.bad.values()))
+            raise DataError(
+                f"not one of the {len(self.samples)} training images can be used; the first: {first.reason}",
+                hint="check the files; allowed formats: JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, AVIF",
+            )
+
+    def _note_bad(self, index: int, reason: str) -> BadFile:
+        return self.bad.setdefault(index, BadFile(index, self.samples.names[index], reason))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one epoch."""
+        return max(1, round(len(self.usable) / self.batch_size))
+
+    def epoch(self, epoch: int, first_step: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]:
+        """Give the batches of one epoch.
+
+        Args:
+            epoch: epoch number, from 0.
+            first_step: step to begin with, for going on after an interruption.
+            device: where augmentation and mixing happen.
+
+        Yields:
+            Batches, the same whatever the number of workers.
+
+        Raises:
+            DataError: if a worker dies, or a whole batch cannot be decoded.
+        """
+        count = len(self.usable)
+        order = permutation(self.seed, Stream.ORDER, epoch, count)
+        batches = np.array_split(order, self.steps_per_epoch)[first_step:]
+        for step, (pixels, places, bad) in enumerate(self._fetch(batches, epoch), start=first_step):
+            indices = self.usable[places]
+            numbers = uniform(self.seed, Stream.AUGMENT, epoch, indices, self.augment.draws)
+            images = self.varied(torch.from_numpy(pixels).to(device), numbers)
+            mean = images.new_tensor(self.spec.mean)[:, None, None]
+            std = images.new_tensor(self.spec.std)[:, None, None]
+            images = (images - mean) / std
+            labels = torch.from_numpy(self.samples.labels[indices]).to(device)
+            images, targets = mix_batch(self.mix, images, labels, self.num_classes, self.seed, epoch, step)
+            noted = tuple(self._note_bad(index, reason) for index, reason in bad)
+            yield Batch(images, targets, labels, indices, noted)
+
+    def _fetch(
+        self, batches: list[npt.NDArray[np.int64]], epoch: int
+    ) -> Iterator[tuple[Pixels, npt.NDArray[np.int64], list[tuple[int, str]]]]:
+        if self.pixels is not None:
+            for places in batches:
+                yield self.pixels[places], places, []
+            return
+        boxes = None
+        if self.augment.crops:
+            numbers = uniform(self.seed, Stream.AUGMENT, epoch, self.usable, self.augment.draws)
+            boxes = crop_boxes(self.augment, numbers)
+        source = _FileBatches(self.samples, self.spec, batches, boxes)
+        loader = DataLoader(source, batch_size=None, num_workers=self.workers)
+        try:
+            for pixels, places, bad in loader:
+                if not len(places):
+                    raise DataError(f"not one of {len(bad)} images of a batch can be used; the first: {bad[0][1]}")
+                yield np.asarray(pixels), np.asarray(places), bad
+        except RuntimeError as error:
+            if "worker" not in str(error):
+                raise
+            raise DataError(
+                f"a loader worker died: {error}", hint="it may have run out of memory: try fewer with workers=…"
+            ) from error

@@ -1,0 +1,1 @@
+"""Figures of merit: generators of (name, value)."""

@@ -1,0 +1,1 @@
+"""What a user asks for: the only place that joins the rooms below it."""

@@ -1,0 +1,177 @@
+"""Measure a trained model on labelled images."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vitrail.core.errors import DataError
+from vitrail.data.dataset import Dataset
+from vitrail.data.sources import open_dataset
+from vitrail.evaluation.metrics import classification_metrics, confusion_matrix, per_class
+from vitrail.jobs.events import Listener, Note, silent
+from vitrail.jobs.inference import Outputs, compute_outputs
+from vitrail.jobs.predictor import Predictor, load
+from vitrail.weights.reference import Reference
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Hold what a model achieves on one split.
+
+    Args:
+        metrics: name → figure, see `classification_metrics`.
+        split: which split.
+        classes: names of the classes.
+        names: what each image is called.
+        outputs: logits and labels.
+        confusion: (classes, classes), row = true class.
+        model: the model file.
+        seconds: time it took.
+    """
+
+    metrics: dict[str, Any]
+    split: str
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    outputs: Outputs
+    confusion: npt.NDArray[np.int64]
+    model: Path
+    seconds: float
+
+    @property
+    def top1(self) -> float:
+        """Part of the images classified rightly, 0 … 1."""
+        return float(self.metrics["top1"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Turn into the object that `evaluate --json` prints.
+
+        Returns:
+            The metrics, and split, per_class, bad_files, model, out, seconds.
+        """
+        recall, precision, f1 = per_class(self.confusion)
+        rows = zip(self.classes, recall, precision, f1, self.confusion.sum(axis=1), strict=True)
+        table = [
+            {"label": name, "recall": float(r), "precision": float(p), "f1": float(f), "n": int(n)}
+            for name, r, p, f, n in rows
+        ]
+        bad = [{"path": self.names[number], "error": reason} for number, reason in self.outputs.bad]
+        return {
+            **self.metrics,
+            "split": self.split,
+            "per_class": table,
+            "bad_files": bad,
+            "model": str(self.model),
+            "out": str(self.model.parent),
+            "seconds": self.seconds,
+        }
+
+
+def evaluate(
+    reference: Reference | Any,
+    data: Reference,
+    split: str = "test",
+    device: str | None = "cpu",
+    listener: Listener = silent,
+) -> Evaluation:
+    """Measure a trained model on one split of a data reference.
+
+    Where the data have no splits of their own: if it is what the model was trained on, the images that training set
+    aside are used, otherwise all images.
+
+    Args:
+        reference: a run folder, a model file, or what `fit` returned.
+        data: a data reference.
+        split: "test", "val" or "train".
+        device: where to compute; None for the fastest there is.
+        listener: is told of decisions and warnings.
+
+    Returns:
+        Figures, confusion and logits.
+
+    Raises:
+        WeightsError: if the model cannot be loaded.
+        DataError: if the data cannot be opened, has no such split, or not one image of it can be used.
+    """
+    clock = time.perf_counter()
+    predictor = load(reference, device)
+    dataset = open_for(predictor, data, listener)
+    for note in dataset.notes:
+        listener(Note(note))
+    evaluation = evaluate_split(predictor, dataset, split, clock)
+    if evaluation.outputs.bad:
+        count = len(evaluation.outputs.bad)
+        listener(Note(f"{count} images could not be used and do not count; the first: {evaluation.outputs.bad[0][1]}", True))
+    return evaluation
+
+
+def open_for(predictor: Predictor, data: Reference, listener: Listener = silent) -> Dataset:
+    """Open a data reference for a trained model: its class map, and its splits where the data were trained on.
+
+    Args:
+        predictor: the trained model.
+        data: a data reference.
+        listener: is told if the data changed since training.
+
+    Returns:
+        The data set, labels matched by name to the model's classes.
+
+    Raises:
+        DataError: if it cannot be opened or has classes that the model does not know.
+    """
+    record = predictor.record
+    seed = int(record.training.get("seed", 0))
+    made = tuple(record.data.get("made_splits", ()))
+    if made:
+        dataset = open_dataset(data, seed, record.classes, made)
+        if dataset.fingerprint() == record.data.get("fingerprint"):
+            return dataset
+        if str(data) == record.data.get("reference"):
+            listener(Note(f"{data} has changed since training: some images of its test split may have been trained on", True))
+            return dataset
+    return open_dataset(data, seed, record.classes)
+
+
+def evaluate_split(predictor: Predictor, dataset: Dataset, split: str, clock: float | None = None) -> Evaluation:
+    """Measure a model on one split of an open data set.
+
+    Args:
+        predictor: the trained model.
+        dataset: opened with the model's classes.
+        split: which split.
+        clock: `time.perf_counter()` at the beginning.
+
+    Returns:
+        Figures, confusion and logits.
+
+    Raises:
+        DataError: if there is no such split, or not one image of it can be used.
+    """
+    clock = time.perf_counter() if clock is None else clock
+    if split not in dataset.splits:
+        raise DataError(
+            f"{dataset.reference} has no split {split!r}; it has {', '.join(dataset.splits)}",
+            hint=f"give --split {next(iter(reversed(dataset.splits)))}",
+        )
+    samples = dataset.splits[split]
+    outputs = compute_outputs(predictor.engine, predictor.spec, samples)
+    if not len(outputs.labels):
+        first = outputs.bad[0][1] if outputs.bad else "it is empty"
+        raise DataError(f"not one image of the {split} split of {dataset.reference} can be used; the first: {first}")
+    confusion = confusion_matrix(outputs.logits.argmax(axis=1), outputs.labels, len(predictor.classes))
+    return Evaluation(
+        metrics=dict(classification_metrics(outputs.logits, outputs.labels)),
+        split=split,
+        classes=predictor.classes,
+        names=tuple(samples.names),
+        outputs=outputs,
+        confusion=confusion,
+        model=predictor.path,
+        seconds=time.perf_counter() - clock,
+    )

@@ -1,0 +1,64 @@
+"""What a job tells while it works; the command line shows it, a library user may listen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from vitrail.train.loop import EpochDone, StepDone
+
+
+@dataclass(frozen=True)
+class Note:
+    """Tell of a decision or a fact.
+
+    Args:
+        text: one sentence.
+        warning: whether the user should act on it.
+    """
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Started:
+    """Tell that training begins.
+
+    Args:
+        total_steps: steps of the whole training.
+        steps_per_epoch: steps of one epoch.
+        first_step: steps already done, when resumed.
+    """
+
+    total_steps: int
+    steps_per_epoch: int
+    first_step: int
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Tell of an evaluation between epochs.
+
+    Args:
+        epoch: epoch number, from 0.
+        record: the line written to `metrics.jsonl`.
+        best: whether it is the best so far.
+    """
+
+    epoch: int
+    record: dict[str, Any]
+    best: bool
+
+
+Event = Note | Started | StepDone | EpochDone | Evaluated
+Listener = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """Listen to nothing.
+
+    Args:
+        event: ignored.
+    """

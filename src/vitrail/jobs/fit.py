@@ -1,0 +1,167 @@
+"""Train a classifier on a data reference: the main job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vitrail.core.config import to_dict
+from vitrail.core.errors import ConfigError, DataError
+from vitrail.core.toml import read_toml, write_toml
+from vitrail.data.dataset import Dataset
+from vitrail.data.sources import open_dataset
+from vitrail.jobs.device import choose_device
+from vitrail.jobs.evaluate import Evaluation, evaluate_split
+from vitrail.jobs.events import Listener, Note, silent
+from vitrail.jobs.plan import Plan, Request, differences, make_plan
+from vitrail.jobs.predictor import load
+from vitrail.jobs.run_folder import RunFolder
+from vitrail.jobs.summary import write_summary
+from vitrail.jobs.training import Training
+from vitrail.train.recipe import Recipe
+from vitrail.weights.reference import Reference
+
+
+@dataclass(frozen=True)
+class Run:
+    """Hold what a training left.
+
+    Args:
+        path: the run folder.
+        evaluation: figures on the test split, or on the validation split where there is no test split.
+        plan: everything that decided the run.
+        seconds: time it took.
+    """
+
+    path: Path
+    evaluation: Evaluation
+    plan: Plan
+    seconds: float
+
+    @property
+    def top1(self) -> float:
+        """Part of the images classified rightly, 0 … 1."""
+        return self.evaluation.top1
+
+    def to_json(self) -> dict[str, Any]:
+        """Turn into the object that `fit --json` prints.
+
+        Returns:
+            What `evaluate --json` prints, and out, seconds, steps, seed.
+        """
+        extra = {"out": str(self.path), "seconds": self.seconds, "steps": self.plan.steps, "seed": self.plan.seed}
+        return {**self.evaluation.to_json(), **extra}
+
+
+def fit(
+    data: Reference | None = None,
+    model: Reference | None = None,
+    recipe: str | Recipe | None = None,
+    *,
+    out: Reference | None = None,
+    seed: int = 0,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    image_size: int | None = None,
+    device: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    config: Reference | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    listener: Listener = silent,
+) -> Run:
+    """Train a classifier, keep the best weights by validation, and measure them on the test split.
+
+    Args:
+        data: a data reference; may be left out with `config`.
+        model: variant, or a run folder or model file to start from; None to choose by the images' size.
+        recipe: row of `RECIPES`, or a recipe; None to choose by the images' size.
+        out: run folder; None for a new one under `runs/`.
+        seed: seed of everything random.
+        epochs: passes over the training split; None to choose by its size.
+        minutes: time to train instead of epochs.
+        image_size: side in pixels; None for the model's.
+        device: "cpu", "cuda", "mps"; None for the fastest there is.
+        settings: key → value laid over the plan, such as {"lr": 1e-3}.
+        config: `config.toml` of a run to repeat.
+        resume: go on with the run in `out`.
+        overwrite: replace the run in `out`.
+        listener: is told of decisions and progress.
+
+    Returns:
+        The run.
+
+    Raises:
+        ConfigError: for settings that are unknown, not allowed or contradict each other.
+        DataError: if the data cannot be used.
+        StorageError: if the run folder cannot be written.
+        NonFiniteError: if training meets NaN or infinity.
+        Interrupted: if a signal stopped it; a checkpoint was written.
+    """
+    clock = time.perf_counter()
+    given = read_toml(Path(config), Plan) if config is not None else None
+    if data is None and given is None:
+        raise ConfigError("no data reference was given", hint="vitrail fit DATA, or --config FILE")
+    reference = str(data if data is not None else given.data if given else "")
+    request = Request(
+        reference, None if model is None else str(model), recipe, seed, epochs, minutes, image_size, settings
+    )
+    target = choose_device(device)
+    dataset = open_dataset(reference, given.seed if given else seed)
+    _require_splits(dataset)
+    plan, notes = (given, []) if given else make_plan(request, dataset, target.type)
+    folder = RunFolder.prepare(None if out is None else Path(out), _run_name(reference), resume, overwrite)
+
+    def tell(event: Any) -> None:
+        if isinstance(event, Note):
+            folder.write_log(event.text)
+        listener(event)
+
+    for text in [*dataset.notes, *notes]:
+        tell(Note(text))
+    training = Training(plan, dataset, target, folder, tell)
+    plan = _resumed(folder, plan, request) if resume else training.fix_steps(request)
+    if not resume:
+        write_toml(folder.config, plan, "vitrail: everything that decided this run; repeat it with `vitrail fit --config`")
+    training.run(plan, resume)
+    run = _finish(folder, plan, dataset, training, clock)
+    tell(Note(f"finished: {run.evaluation.split} accuracy {100 * run.top1:.2f} %"))
+    return run
+
+
+def _require_splits(dataset: Dataset) -> None:
+    for split in ("train", "val"):
+        if split not in dataset.splits or not len(dataset.splits[split]):
+            raise DataError(f"{dataset.reference} has no image for the {split} split", hint="give more images")
+
+
+def _run_name(reference: str) -> str:
+    return Path(reference).resolve().stem if Path(reference).exists() else reference
+
+
+def _resumed(folder: RunFolder, plan: Plan, request: Request) -> Plan:
+    """Take up the plan of the run, and refuse a request for another one."""
+    stored = read_toml(folder.config, Plan)
+    old, new = to_dict(stored), to_dict(plan)
+    if not new["steps"]:
+        new["steps"] = old["steps"]
+    changed = differences(old, new)
+    if changed:
+        raise ConfigError(
+            f"--resume: the run in {folder.path} was begun otherwise: {'; '.join(changed[:5])}",
+            hint="give the same settings as then, or another --out",
+        )
+    return stored
+
+
+def _finish(folder: RunFolder, plan: Plan, dataset: Dataset, training: Training, clock: float) -> Run:
+    """Measure the model file that was written, as any later command would, and write the summary."""
+    predictor = load(folder.path, training.device.type)
+    split = "test" if "test" in dataset.splits else "val"
+    evaluation = evaluate_split(predictor, dataset, split)
+    training.write_bad_files(evaluation)
+    write_summary(folder, evaluation, plan, dataset, predictor, time.perf_counter() - clock)
+    return Run(folder.path, evaluation, plan, time.perf_counter() - clock)

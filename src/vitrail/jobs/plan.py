@@ -1,0 +1,227 @@
+"""What `fit` will do: everything that decides a run, chosen from tables where the user did not say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vitrail.core.config import override
+from vitrail.core.errors import ConfigError
+from vitrail.data.dataset import Dataset
+from vitrail.data.probe import Probe, probe_images
+from vitrail.data.spec import ImageSpec
+from vitrail.models.config import ViTConfig
+from vitrail.models.variants import unknown_variant, variant_fields
+from vitrail.train.recipe import RECIPES, Recipe
+from vitrail.weights.model_file import load_model
+from vitrail.weights.reference import is_variant, model_path
+
+
+class ModelChoice(NamedTuple):
+    """Say what suits images up to a size.
+
+    Args:
+        side: images whose shorter side (median) is at most this many pixels.
+        variant: the model on a CPU.
+        gpu_variant: the model on a GPU.
+        recipe: how it learns.
+    """
+
+    side: float
+    variant: str
+    gpu_variant: str
+    recipe: str
+
+
+MODEL_CHOICES = (
+    ModelChoice(12, "vit_nano_conv_patch2_8", "vit_nano_conv_patch2_8", "small"),
+    ModelChoice(20, "vit_micro_conv_patch4_16", "vit_micro_conv_patch4_16", "small"),
+    ModelChoice(30, "vit_micro_conv_patch4_28", "vit_micro_conv_patch4_28", "small"),
+    ModelChoice(48, "vit_micro_conv_patch4_32", "vit_mini_conv_patch4_32", "small"),
+    ModelChoice(80, "vit_mini_conv_patch8_64", "vit_mini_conv_patch8_64", "small"),
+    ModelChoice(float("inf"), "vit_mini_conv_patch8_96", "vit_small_patch16_224", "photos"),
+)
+
+
+class EpochChoice(NamedTuple):
+    """Say how long to train on sets up to a size.
+
+    Args:
+        images: training images, at most.
+        epochs: passes on a CPU.
+        gpu_epochs: passes on a GPU.
+    """
+
+    images: float
+    epochs: int
+    gpu_epochs: int
+
+
+EPOCH_CHOICES = (
+    EpochChoice(2_000, 60, 100),
+    EpochChoice(10_000, 30, 100),
+    EpochChoice(70_000, 10, 60),
+    EpochChoice(300_000, 3, 60),
+    EpochChoice(float("inf"), 1, 90),
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Hold what the user asked `fit` for; None where nothing was said.
+
+    Args:
+        data: data reference.
+        model: variant, run folder or model file to start from.
+        recipe: row of `RECIPES`, or a recipe.
+        seed: seed of everything random.
+        epochs: passes over the training split.
+        minutes: time to train; fixes the number of steps by measuring.
+        image_size: side in pixels.
+        settings: key → value, laid over the plan at the end.
+    """
+
+    data: str
+    model: str | None = None
+    recipe: str | Recipe | None = None
+    seed: int = 0
+    epochs: int | None = None
+    minutes: float | None = None
+    image_size: int | None = None
+    settings: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None and self.minutes is not None:
+            raise ConfigError("epochs and minutes were both given", hint="give one of them")
+        for name in ("epochs", "minutes", "image_size"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} = {value} is not allowed; allowed: greater than 0")
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"seed = {self.seed} is not allowed; allowed: 0 … 2**63 − 1")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hold everything that decides a run; `config.toml` is this, and repeats the run bit for bit.
+
+    Args:
+        data: data reference.
+        seed: seed of everything random.
+        steps: optimizer steps; 0 until fixed.
+        start: run folder or model file whose weights the run starts from; "" for fresh ones.
+        model: the architecture.
+        spec: the exact preprocessing.
+        recipe: how it learns.
+    """
+
+    data: str
+    seed: int = 0
+    steps: int = 0
+    start: str = ""
+    model: ViTConfig = ViTConfig()
+    spec: ImageSpec = ImageSpec()
+    recipe: Recipe = Recipe()
+
+
+def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, list[str]]:
+    """Choose what the user left open, from tables, never from a timing.
+
+    Args:
+        request: what the user asked for.
+        dataset: the opened data.
+        device: "cpu", "cuda" or "mps".
+
+    Returns:
+        The plan, its steps not yet fixed, and a sentence for each choice.
+
+    Raises:
+        ConfigError: for unknown names and values that do not fit together.
+        DataError: if not one training image can be used.
+    """
+    probe = probe_images(dataset.splits["train"])
+    choice = next(row for row in MODEL_CHOICES if probe.side <= row.side)
+    notes = []
+    name = request.model or (choice.variant if device == "cpu" else choice.gpu_variant)
+    if request.model is None:
+        kind = "grey" if probe.grey else "colour"
+        notes.append(f"model {name}: suits {kind} images of about {probe.side} pixels on {device}")
+    config, spec, start = _architecture(name, probe)
+    size = request.image_size
+    if size is not None:
+        config, spec = config.updated(img_size=size), replace(spec, size=(size, size))
+    if request.recipe is None:
+        recipe_name = next(row for row in MODEL_CHOICES if max(spec.size) <= row.side).recipe
+        notes.append(f"recipe {recipe_name}: suits training from scratch at {spec.size[0]} × {spec.size[1]} pixels")
+        recipe = RECIPES[recipe_name]
+    else:
+        recipe = RECIPES[request.recipe] if isinstance(request.recipe, str) else request.recipe
+    config = config.updated(num_classes=len(dataset.classes), in_chans=spec.channels)
+    plan = Plan(str(request.data), request.seed, 0, start, config, spec, recipe)
+    plan = override(plan, request.settings or {})
+    _check(plan, dataset)
+    return plan, notes
+
+
+def _architecture(name: str, probe: Probe) -> tuple[ViTConfig, ImageSpec, str]:
+    if is_variant(name):
+        config = ViTConfig.of(**variant_fields(name))
+        channels = 1 if probe.grey else 3
+        half = (0.5,) * channels
+        return config, ImageSpec(config.image_size, half, half, color="L" if probe.grey else "RGB"), ""
+    if not Path(name).exists():
+        raise unknown_variant(name)
+    _, record = load_model(model_path(name))
+    return record.config, record.spec, name
+
+
+def _check(plan: Plan, dataset: Dataset) -> None:
+    """Refuse settings that contradict the data or each other."""
+    classes = len(dataset.classes)
+    if plan.model.num_classes != classes:
+        raise ConfigError(
+            f"model.num_classes = {plan.model.num_classes}, but {dataset.reference} has {classes} classes",
+            hint="leave num_classes out: it is taken from the data",
+        )
+    if plan.model.image_size != plan.spec.size:
+        raise ConfigError(
+            f"model.img_size = {plan.model.image_size}, but spec.size = {plan.spec.size}",
+            hint="give --image-size, which sets both",
+        )
+    if plan.model.in_chans != plan.spec.channels:
+        raise ConfigError(f"model.in_chans = {plan.model.in_chans}, but images have {plan.spec.channels} channels")
+
+
+def choose_epochs(plan: Plan, images: int, device: str) -> int:
+    """Choose how long to train when the user did not say.
+
+    Args:
+        plan: its recipe may say.
+        images: size of the training split.
+        device: "cpu", "cuda" or "mps".
+
+    Returns:
+        Passes over the training split.
+    """
+    row = next(row for row in EPOCH_CHOICES if images <= row.images)
+    return plan.recipe.epochs or (row.epochs if device == "cpu" else row.gpu_epochs)
+
+
+def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
+    """Name the entries in which two plans differ.
+
+    Args:
+        old: plain data.
+        new: plain data.
+        prefix: dotted prefix.
+
+    Returns:
+        Sentences "key: old → new".
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = dict.fromkeys([*old, *new])
+        return [line for key in keys for line in differences(old.get(key), new.get(key), f"{prefix}.{key}".lstrip("."))]
+    return [] if old == new else [f"{prefix}: {old!r} → {new!r}"]
+

@@ -1,0 +1,259 @@
+"""The training inside `fit`: what consumes the loop's events: log, evaluation, best weights, checkpoints, signals."""
+
+from __future__ import annotations
+
+import copy
+import platform
+import signal
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+
+from vitrail import __version__
+from vitrail.core.config import to_dict
+from vitrail.core.errors import ConfigError, DataError, Interrupted
+from vitrail.core.seeding import Stream, derived_seed
+from vitrail.data.dataset import Dataset
+from vitrail.data.loader import BadFile, TrainLoader
+from vitrail.engines.build import build_engine
+from vitrail.evaluation.metrics import softmax
+from vitrail.jobs.evaluate import Evaluation
+from vitrail.jobs.events import Evaluated, Listener, Note, Started
+from vitrail.jobs.inference import compute_outputs
+from vitrail.jobs.plan import Plan, Request, choose_epochs
+from vitrail.jobs.run_folder import RunFolder
+from vitrail.models.vision_transformer import VisionTransformer
+from vitrail.train.checkpoint import load_checkpoint, save_checkpoint
+from vitrail.train.loop import EpochDone, StepDone, TrainState, take_step, train_model
+from vitrail.weights.model_file import ModelRecord, load_model, save_model
+from vitrail.weights.reference import model_path
+
+CHECKPOINT_SECONDS = 30.0
+MEASURED_SHARE, SAFETY = 0.05, 0.92
+
+
+class Training:
+    """Carry out a plan.
+
+    Args:
+        plan: everything that decides the run.
+        dataset: the opened data.
+        device: where.
+        folder: where results go.
+        tell: is told of everything.
+    """
+
+    def __init__(self, plan: Plan, dataset: Dataset, device: torch.device, folder: RunFolder, tell: Listener) -> None:
+        self.plan, self.dataset, self.device, self.folder, self.tell = plan, dataset, device, folder, tell
+        self.loader = TrainLoader(
+            dataset.splits["train"],
+            plan.spec,
+            plan.recipe.augment,
+            plan.recipe.mix,
+            dataset.traits,
+            len(dataset.classes),
+            plan.recipe.batch_size,
+            plan.seed,
+        )
+        for file in list(self.loader.bad.values())[:3]:
+            tell(Note(f"left out of training: {file.name}: {file.reason}", warning=True))
+        if len(self.loader.bad) > 3:
+            tell(Note(f"… and {len(self.loader.bad) - 3} more; all are listed in bad_files.csv", warning=True))
+        torch.manual_seed(derived_seed(plan.seed, Stream.INIT))
+        model = VisionTransformer(plan.model)
+        if plan.start:
+            self._load_start(model)
+        self.state = TrainState.start(model.to(device), plan.recipe)
+        self.bad_validation: dict[int, BadFile] = {}
+        self._data = {
+            "reference": plan.data,
+            "splits": {name: len(samples) for name, samples in dataset.splits.items()},
+            "made_splits": list(dataset.made_splits),
+            "fingerprint": dataset.fingerprint(),
+        }
+        self._stopped_by = 0
+
+    def _load_start(self, model: VisionTransformer) -> None:
+        """Take over weights; a head for other classes, and whatever has another shape, starts afresh and is named."""
+        source, record = load_model(model_path(self.plan.start))
+        ours, theirs = model.state_dict(), source.state_dict()
+        same_head = record.classes == self.dataset.classes
+        taken = {
+            name: value
+            for name, value in theirs.items()
+            if name in ours and ours[name].shape == value.shape and (same_head or not name.startswith("head"))
+        }
+        fresh = [name for name in ours if name not in taken]
+        if not any(name.startswith("blocks.") for name in taken):
+            raise ConfigError(f"{self.plan.start}: no block of this model fits the architecture asked for")
+        model.load_state_dict({**ours, **taken})
+        self.tell(Note(f"weights from {self.plan.start}: {len(taken)} tensors taken; fresh: {', '.join(fresh) or 'none'}"))
+
+    def fix_steps(self, request: Request) -> Plan:
+        """Decide how many steps to take.
+
+        Args:
+            request: its `epochs` or `minutes`, if given.
+
+        Returns:
+            The plan with its steps.
+        """
+        if self.plan.steps:
+            return self.plan
+        per_epoch = self.loader.steps_per_epoch
+        if request.minutes is not None:
+            steps = self._steps_in(request.minutes * 60)
+            self.tell(Note(f"{request.minutes:g} minutes allow {steps} steps ({steps / per_epoch:.1f} epochs)"))
+        else:
+            epochs = request.epochs or choose_epochs(self.plan, len(self.loader.usable), self.device.type)
+            steps = epochs * per_epoch
+            if request.epochs is None:
+                self.tell(Note(f"{epochs} epochs: suits {len(self.loader.usable)} training images on {self.device.type}"))
+        return replace(self.plan, steps=steps)
+
+    def _steps_in(self, seconds: float) -> int:
+        """Measure some steps on a copy, and count how many fit."""
+        trial = TrainState.start(copy.deepcopy(self.state.model), self.plan.recipe)
+        times: list[float] = []
+        begin = time.perf_counter()
+        epoch = 0
+        while not times or len(times) < 200 and time.perf_counter() - begin < MEASURED_SHARE * seconds:
+            clock = time.perf_counter()
+            for batch in self.loader.epoch(epoch, 0, self.device):
+                take_step(trial, batch, self.loader, self.plan.recipe, 10**6, epoch, self.device)
+                times.append(time.perf_counter() - clock)
+                if len(times) >= 200 or time.perf_counter() - begin > MEASURED_SHARE * seconds:
+                    break
+                clock = time.perf_counter()
+            epoch += 1
+        one = statistics.median(times[1:] or times)
+        clock = time.perf_counter()
+        self._validate(trial)
+        an_epoch = one * self.loader.steps_per_epoch + (time.perf_counter() - clock)
+        left = seconds * SAFETY - (time.perf_counter() - begin)
+        return max(1, int(left / an_epoch * self.loader.steps_per_epoch))
+
+    def run(self, plan: Plan, resume: bool) -> None:
+        """Train to the last step.
+
+        Args:
+            plan: with its steps.
+            resume: go on from the checkpoint.
+
+        Raises:
+            Interrupted: after a signal; a checkpoint was written.
+            NonFiniteError: if the loss or the gradient is not finite.
+        """
+        self.plan = plan
+        if resume:
+            load_checkpoint(self.folder.checkpoint, self.state)
+            self.folder.forget_metrics_after(self.state.step)
+            self.tell(Note(f"resumed at step {self.state.step} of {plan.steps}"))
+        self.tell(Started(plan.steps, self.loader.steps_per_epoch, self.state.step))
+        saved = begin = time.perf_counter()
+        sums = np.zeros(3)
+        with self._signals():
+            for event in train_model(self.state, self.loader, plan.recipe, plan.steps, self.device):
+                self.tell(event)
+                if isinstance(event, StepDone):
+                    sums += (event.loss * event.images, event.correct, event.images)
+                    lr = event.lr
+                else:
+                    self._end_of_epoch(event, sums, lr, time.perf_counter() - begin)
+                    sums, begin = np.zeros(3), time.perf_counter()
+                    if event.last or time.perf_counter() - saved > CHECKPOINT_SECONDS:
+                        self._save_checkpoint()
+                        saved = time.perf_counter()
+                if self._stopped_by and not (isinstance(event, EpochDone) and event.last):
+                    self._save_checkpoint()
+                    raise Interrupted(
+                        f"stopped at step {self.state.step} of {plan.steps}; checkpoint in {self.folder.path / 'last'}",
+                        f"go on with: vitrail fit {plan.data} --out {self.folder.path} --resume (and the same settings)",
+                        self._stopped_by,
+                    )
+
+    def _end_of_epoch(self, event: EpochDone, sums: Any, lr: float, seconds: float) -> None:
+        top1, nll = self._validate(self.state)
+        best = self.state.best
+        better = not best or (top1, -nll) > (best["top1"], -best["nll"])
+        record = {
+            "epoch": event.epoch,
+            "step": event.step,
+            "loss": sums[0] / sums[2],
+            "train_top1": sums[1] / sums[2],
+            "val_top1": top1,
+            "val_nll": nll,
+            "lr": lr,
+            "images_per_second": sums[2] / seconds,
+        }
+        if better:
+            self.state.best = {"top1": top1, "nll": nll, "epoch": event.epoch, "step": event.step}
+            save_model(self.folder.model, self.state.evaluated, self._record())
+        self.folder.write_metrics(record)
+        self.tell(Evaluated(event.epoch, record, better))
+
+    def _validate(self, state: TrainState) -> tuple[float, float]:
+        samples = self.dataset.splits["val"]
+        outputs = compute_outputs(build_engine("torch", state.evaluated, device=str(self.device)), self.plan.spec, samples)
+        if not len(outputs.labels):
+            raise DataError(f"not one image of the val split can be used; the first: {outputs.bad[0][1]}")
+        for number, reason in outputs.bad:
+            self.bad_validation.setdefault(number, BadFile(number, samples.names[number], reason))
+        right = outputs.logits.argmax(axis=1) == outputs.labels
+        likely = softmax(outputs.logits)[np.arange(len(right)), outputs.labels]
+        return float(right.mean()), float(-np.log(np.maximum(likely, 1e-300)).mean())
+
+    def _record(self) -> ModelRecord:
+        training = {
+            "recipe": to_dict(self.plan.recipe),
+            "seed": self.plan.seed,
+            "steps": self.plan.steps,
+            "start": self.plan.start,
+            "best": self.state.best,
+            "versions": {"vitrail": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        }
+        return ModelRecord(self.plan.model, self.dataset.classes, self.plan.spec, 1.0, training, self._data)
+
+    def _save_checkpoint(self) -> None:
+        record = {"plan": to_dict(self.plan), "classes": list(self.dataset.classes)}
+        save_checkpoint(self.folder.checkpoint, self.state, record)
+
+    def write_bad_files(self, evaluation: Evaluation) -> None:
+        """Write `bad_files.csv` for all splits.
+
+        Args:
+            evaluation: of the last split.
+        """
+        bad = [("train", file) for file in self.loader.bad.values()]
+        bad += [("val", file) for file in self.bad_validation.values()]
+        if evaluation.split != "val":
+            names = evaluation.names
+            bad += [(evaluation.split, BadFile(number, names[number], why)) for number, why in evaluation.outputs.bad]
+        self.folder.write_bad_files(bad)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Let Ctrl-C and SIGTERM end the current step first; a second one stops at once."""
+
+        def note(number: int, frame: FrameType | None) -> None:
+            if self._stopped_by:
+                raise KeyboardInterrupt
+            self._stopped_by = number
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

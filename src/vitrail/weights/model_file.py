@@ -1,0 +1,161 @@
+"""vitrail's model file: one `.safetensors` that any reader opens and that says everything about itself.
+
+The metadata key "vitrail" holds JSON: format, architecture, classes, spec, calibration, training, data, and two sha256:
+of the tensors and of the rest of the record.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn, uint8
+
+from vitrail import __version__
+from vitrail.core.config import from_dict, to_dict
+from vitrail.core.errors import ConfigError, WeightsError
+from vitrail.core.files import sha256, write_atomically
+from vitrail.data.spec import ImageSpec
+from vitrail.models.config import ViTConfig
+from vitrail.models.vision_transformer import VisionTransformer
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """Hold what a model file says beside its tensors.
+
+    Args:
+        config: the architecture.
+        classes: names, in the order of the logits.
+        spec: the exact preprocessing.
+        temperature: logits are divided by it before softmax; 1 until calibrated.
+        training: how it was trained: recipe, seed, steps, figures, versions.
+        data: what it was trained on: reference, sizes of splits, fingerprint, which splits were made by seed.
+    """
+
+    config: ViTConfig
+    classes: tuple[str, ...]
+    spec: ImageSpec
+    temperature: float = 1.0
+    training: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def tensors_sha256(tensors: dict[str, Tensor]) -> str:
+    """Hash tensors: for each name in sorted order its name, type, shape and bytes.
+
+    Args:
+        tensors: on any device.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    parts = []
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        parts.append(f"{name}|{tensor.dtype}|{list(tensor.shape)}|".encode())
+        parts.append(tensor.reshape(-1).view(uint8).numpy().tobytes())
+    return sha256(*parts)
+
+
+def save_model(path: Path, model: nn.Module, record: ModelRecord) -> None:
+    """Write a model file.
+
+    Args:
+        path: final name; an older file stays whole until the new one is.
+        model: its state dict is written.
+        record: what the file says about it.
+
+    Raises:
+        ConfigError: if the architecture has a custom part that has no name.
+        StorageError: if the disk refuses.
+    """
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "vitrail": __version__,
+        "architecture": to_dict(record.config),
+        "classes": list(record.classes),
+        "spec": to_dict(record.spec),
+        "calibration": {"temperature": record.temperature},
+        "training": record.training,
+        "data": record.data,
+    }
+    content |= {"sha256": tensors_sha256(tensors), "record_sha256": _record_sha256(content)}
+    write_atomically(path, save(tensors, metadata={"vitrail": json.dumps(content, ensure_ascii=False)}))
+
+
+def load_model(path: Path) -> tuple[VisionTransformer, ModelRecord]:
+    """Read a model file and verify it.
+
+    Args:
+        path: a `.safetensors` written by `save_model`.
+
+    Returns:
+        The model on the CPU in evaluation mode, and its record.
+
+    Raises:
+        WeightsError: if the file is missing, truncated, damaged, of another kind, or from a newer vitrail.
+    """
+    content, tensors = _read(path)
+    try:
+        record = ModelRecord(
+            config=from_dict(ViTConfig, content["architecture"]),
+            classes=tuple(content["classes"]),
+            spec=from_dict(ImageSpec, content["spec"]),
+            temperature=content["calibration"]["temperature"],
+            training=content["training"],
+            data=content["data"],
+        )
+        model = VisionTransformer(replace(record.config, init="paper"))
+        model.load_state_dict(tensors)
+    except (ConfigError, KeyError, TypeError, RuntimeError) as error:
+        raise WeightsError(
+            f"{path}: its record and its tensors do not fit together: {error}", hint="the file was edited or damaged"
+        ) from error
+    return model.eval(), record
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get("vitrail")
+            if text is None:
+                raise WeightsError(
+                    f"{path}: a safetensors file, but not one of vitrail's (it has no record of classes and "
+                    "preprocessing)",
+                    hint="give a model.safetensors or a run folder that `vitrail fit` wrote",
+                )
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path}: not a readable model file ({error})", hint="it is truncated, damaged, or of another kind"
+        ) from error
+    try:
+        content: dict[str, Any] = json.loads(text)
+        if content["format"] > FORMAT:
+            raise WeightsError(
+                f"{path}: written by vitrail {content['vitrail']}, format {content['format']}; this one reads {FORMAT}",
+                hint="upgrade vitrail",
+            )
+        expected = {key: content.pop(key) for key in ("record_sha256", "sha256")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path}: its record cannot be read ({error!r})", hint="the file is damaged") from error
+    if tensors_sha256(tensors) != expected["sha256"] or _record_sha256(content) != expected["record_sha256"]:
+        raise WeightsError(
+            f"{path}: its content does not match the sha256 stored in it",
+            hint="the file was damaged or altered; copy it again from where it came",
+        )
+    return content, tensors
+
+
+def _record_sha256(content: dict[str, Any]) -> str:
+    return sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())

@@ -1,0 +1,61 @@
+"""What a model reference stands for: a run folder, a model file, or the bare name of a variant."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from vitrail.core.errors import ConfigError, WeightsError
+from vitrail.core.table import did_you_mean
+from vitrail.models.variants import VARIANTS, variant_fields
+
+MODEL_NAME = "model.safetensors"
+
+Reference = str | os.PathLike[str]
+
+
+def model_path(reference: Reference) -> Path:
+    """Find the model file that a reference stands for.
+
+    Args:
+        reference: a run folder or a model file.
+
+    Returns:
+        Path of an existing file.
+
+    Raises:
+        WeightsError: if there is none: a variant has no trained weights, or nothing has this name.
+    """
+    path = Path(reference)
+    if path.is_dir():
+        if (path / MODEL_NAME).is_file():
+            return path / MODEL_NAME
+        raise WeightsError(
+            f"{path}: a folder without {MODEL_NAME}", hint="give a run folder that `vitrail fit` wrote, or a model file"
+        )
+    if path.is_file():
+        return path
+    if is_variant(reference):
+        raise WeightsError(
+            f"{reference} is a variant: an architecture without trained weights and classes",
+            hint=f"train one with `vitrail fit DATA --model {reference}` and give its run folder",
+        )
+    siblings = [str(path.parent / entry.name) for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    hint = did_you_mean(str(reference), [*siblings, *VARIANTS], "give a run folder or a model file")
+    raise WeightsError(f"{reference}: no such run folder, model file or variant", hint=hint)
+
+
+def is_variant(reference: Reference) -> bool:
+    """Say whether a reference is the name of a variant.
+
+    Args:
+        reference: anything.
+
+    Returns:
+        True if `create_model` knows it.
+    """
+    try:
+        variant_fields(str(reference))
+    except ConfigError:
+        return False
+    return True

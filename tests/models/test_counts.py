@@ -1,0 +1,105 @@
+"""Every parameter count that is known from elsewhere, exactly, by building the model (on the meta device)."""
+
+import pytest
+import torch
+
+from vitrail.models import VisionTransformer, ViTConfig, create_model
+
+KNOWN = {
+    "Ti/16": {224: 5_717_416, 384: 5_790_376},
+    "S/32": {224: 22_878_952, 384: 22_915_432},
+    "S/16": {224: 22_050_664, 384: 22_196_584},
+    "B/32": {224: 88_224_232, 384: 88_297_192},
+    "B/16": {224: 86_567_656, 384: 86_859_496},
+    "B/8": {224: 86_576_872, 384: 87_744_232},
+    "L/32": {224: 306_535_400, 384: 306_632_680},
+    "L/16": {224: 304_326_632, 384: 304_715_752, 512: 305_174_504},
+    "H/14": {224: 632_045_800, 518: 633_470_440},
+    "g/14": {224: 1_012_611_432},
+    "G/14": {224: 1_844_440_680},
+}
+"""Google's models_test.py, torchvision and timm; 1000 classes."""
+
+IN21K = {
+    "Ti/16": (9_777_171, 9_740_115),
+    "S/32": (31_051_347, 30_903_507),
+    "S/16": (30_223_059, 30_075_219),
+    "B/32": (104_843_091, 104_252_499),
+    "B/16": (103_186_515, 102_595_923),
+    "L/32": (328_949_075, 327_899_475),
+    "L/16": (326_740_307, 325_690_707),
+    "H/14": (660_385_363, 658_745_683),
+}
+"""21843 classes, with and without the tanh layer before the head."""
+
+DISTILLED = {
+    "deit_tiny_distilled_patch16_224": 5_910_800,
+    "deit_small_distilled_patch16_224": 22_436_432,
+    "deit_base_distilled_patch16_224": 87_338_192,
+    "deit_tiny_distilled_patch16_384": 5_983_760,
+    "deit_small_distilled_patch16_384": 22_582_352,
+    "deit_base_distilled_patch16_384": 87_630_032,
+}
+
+MEAN_WITHOUT_CLASS_TOKEN = {"B/16": 86_566_120, "B/32": 88_222_696, "S/16": 22_049_896, "S/32": 22_878_184}
+HEADS = {5: 85_802_501, 10: 85_806_346, 100: 85_875_556}
+
+
+def count(name, **fields):
+    with torch.device("meta"):
+        model = create_model(name, **fields)
+    assert all(parameter.is_meta for parameter in model.parameters())
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(("name", "size"), [(name, size) for name, sizes in KNOWN.items() for size in sizes])
+def test_plain(name, size):
+    assert count(name, img_size=size) == KNOWN[name][size]
+
+
+@pytest.mark.parametrize("name", IN21K)
+@pytest.mark.parametrize("has_logits", [True, False], ids=["pre-logits", "no pre-logits"])
+def test_imagenet_21k(name, has_logits):
+    assert count(name, num_classes=21843, has_logits=has_logits) == IN21K[name][not has_logits]
+
+
+@pytest.mark.parametrize("name", DISTILLED)
+def test_distilled(name):
+    assert count(name) == DISTILLED[name]
+
+
+@pytest.mark.parametrize("norm_after", [True, False], ids=["norm after pooling", "norm before pooling"])
+@pytest.mark.parametrize("name", MEAN_WITHOUT_CLASS_TOKEN)
+def test_mean_without_class_token(name, norm_after):
+    pool = {"kind": "mean", "norm_after": norm_after}
+    assert count(name, pool=pool, class_token=False) == MEAN_WITHOUT_CLASS_TOKEN[name]
+
+
+@pytest.mark.parametrize("classes", HEADS)
+def test_other_heads(classes):
+    assert count("B/16", num_classes=classes) == HEADS[classes]
+
+
+def test_no_head():
+    assert count("B/16", num_classes=0) == 86_567_656 - 769_000
+
+
+def test_no_position():
+    assert count("B/16", position="none") == 86_416_360
+
+
+def test_the_config_that_googles_code_calls_testing():
+    fields = {"embed_dim": 10, "depth": 1, "num_heads": 2, "mlp_ratio": 1.0, "patch_size": 16}
+    assert count(ViTConfig.of(**fields)) == 21_390
+
+
+def test_each_term_of_the_closed_form():
+    """n = C·P²·D + D  +  T·D  +  D  +  L·(4D² + 2DM + 9D + M)  +  2D  +  D·K + K, for ViT-B/16."""
+    with torch.device("meta"):
+        model = VisionTransformer(ViTConfig())
+    size = {name: sum(p.numel() for p in part.parameters()) for name, part in model.named_children()}
+    own = {name: p.numel() for name, p in model.named_parameters(recurse=False)}
+    assert own == {"cls_token": 768, "pos_embed": 151_296}
+    assert (size["patch_embed"], size["norm"], size["head"]) == (590_592, 1_536, 769_000)
+    assert [sum(p.numel() for p in block.parameters()) for block in model.blocks] == [7_087_872] * 12
+    assert sum(size.values()) + sum(own.values()) == 86_567_656

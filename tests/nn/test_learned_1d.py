@@ -1,0 +1,62 @@
+"""Learned 1-D position: what is added, and how it is carried to another grid."""
+
+import pytest
+import torch
+from timm.layers import resample_abs_pos_embed
+
+from vitrail.nn.position import Layout, Learned1d, NoPositionConfig, Position
+
+LAYOUT = Layout(embed_dim=8, num_heads=2, depth=1, grid=(4, 6), prefix_tokens=2)
+
+
+def test_the_table_has_a_row_for_every_token_and_is_added():
+    torch.manual_seed(0)
+    position = Learned1d(LAYOUT)
+    table = position.table()
+    assert table.shape == (1, 2 + 24, 8)
+    tokens = torch.randn(3, 26, 8)
+    assert torch.equal(position.add(tokens, table, (4, 6)), tokens + table)
+
+
+def test_the_table_begins_with_standard_deviation_0_02():
+    torch.manual_seed(0)
+    table = Learned1d(Layout(512, 8, 1, (14, 14), 1)).table()
+    assert table.std().item() == pytest.approx(0.02, rel=0.02)
+    assert abs(table.mean().item()) < 4 * 0.02 / table.numel() ** 0.5
+
+
+@pytest.mark.parametrize("new", [(4, 6), (8, 12), (3, 3), (2, 9), (1, 1), (24, 24)], ids=str)
+def test_resizing_is_timms(new):
+    torch.manual_seed(0)
+    old = torch.randn(1, 26, 8)
+    new_table = Learned1d(LAYOUT).resize({"pos_embed": old, "x": old}, (4, 6), new)["pos_embed"]
+    expected = resample_abs_pos_embed(old, list(new), [4, 6], num_prefix_tokens=2)
+    torch.testing.assert_close(new_table, expected, rtol=0, atol=1e-6)
+
+
+def test_resizing_keeps_the_prefix_the_rest_and_what_was_given():
+    state = {"pos_embed": torch.randn(1, 26, 8), "head.weight": torch.randn(3)}
+    before = state["pos_embed"].clone()
+    resized = Learned1d(LAYOUT).resize(state, (4, 6), (2, 2))
+    assert torch.equal(resized["pos_embed"][:, :2], before[:, :2])
+    assert resized["head.weight"] is state["head.weight"]
+    assert list(resized) == list(state)
+    assert torch.equal(state["pos_embed"], before)
+
+
+def test_a_half_precision_table_stays_half_precision():
+    state = {"pos_embed": torch.randn(1, 26, 8).bfloat16()}
+    assert Learned1d(LAYOUT).resize(state, (4, 6), (2, 2))["pos_embed"].dtype == torch.bfloat16
+
+
+def test_the_base_does_nothing():
+    position = NoPositionConfig().build(LAYOUT)
+    assert type(position) is Position
+    tokens, q, k = torch.randn(1, 26, 8), torch.randn(1, 2, 26, 4), torch.randn(1, 2, 26, 4)
+    assert position.table() is None
+    assert position.add(tokens, None, (4, 6)) is tokens
+    assert position.rotate(q, k, (4, 6)) == (q, k)
+    assert position.bias(q, (4, 6)) is None
+    state = {"x": tokens}
+    assert position.resize(state, (4, 6), (2, 2)) is state
+    assert list(position.parameters()) == []
