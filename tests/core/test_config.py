@@ -206,7 +206,7 @@ def test_what_is_wrong_is_named_with_a_hint(data, message, hint):
         ("size", "big", "a whole number or tuple[int, int]"),
         ("size", [1, 2, 3], "a whole number or tuple[int, int]"),
         ("size", [1, "2"], "a whole number or tuple[int, int]"),
-        ("limit", "none", "a number or nothing"),
+        ("limit", "nothing", "a number or nothing"),
         ("limit", True, "a number or nothing"),
         ("mode", "cut", "crop, squash"),
         ("mode", ["crop"], "crop, squash"),
@@ -227,6 +227,12 @@ def test_a_value_of_the_wrong_type_is_refused(key, value, allowed):
 def test_the_item_of_a_tuple_is_named():
     with pytest.raises(ConfigError, match=r"values = 'x' is not allowed; allowed: a number"):
         from_dict(Outer, {"values": [1.0, "x"]})
+
+
+def test_nothing_can_be_said_in_a_word_as_toml_must():
+    assert override(Outer(limit=3.0), parse_assignments(["limit=none"])).limit is None
+    assert from_dict(Outer, {"extra": "none"}).extra is None
+    assert from_dict(Outer, {"name": "none"}).name == "none"
 
 
 def test_numbers_become_what_the_field_wants():

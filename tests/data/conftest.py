@@ -9,27 +9,25 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-Tree = Callable[[Mapping[str, int]], Path]
 
-
-def png_bytes(colour: tuple[int, int, int] = (10, 20, 30), size: tuple[int, int] = (4, 3)) -> bytes:
-    """Encode a picture of one colour."""
+@pytest.fixture(scope="session")
+def png() -> bytes:
+    """Give a PNG file's content: 4 × 3 pixels of one colour."""
     buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "PNG")
+    Image.new("RGB", (4, 3), (10, 20, 30)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Tree:
-    """Give a function that writes `count` PNG files into each named folder below a new root."""
+def tree(tmp_path: Path, png: bytes) -> Callable[[Mapping[str, int]], Path]:
+    """Give a function that writes `count` PNG files into each named folder below a new folder `flowers`."""
 
     def write(folders: Mapping[str, int]) -> Path:
-        root = tmp_path / "flowers"
-        content = png_bytes()
+        root = tmp_path / f"tree {len(list(tmp_path.iterdir()))}" / "flowers"
         for name, count in folders.items():
             (root / name).mkdir(parents=True, exist_ok=True)
             for index in range(count):
-                (root / name / f"{index}.png").write_bytes(content)
+                (root / name / f"{index}.png").write_bytes(png)
         return root
 
     return write

@@ -6,17 +6,18 @@ import gzip
 import struct
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Tree, png_bytes
 from sklearn.datasets import load_digits
 
 from vitrail.core.errors import DataError
 from vitrail.data.sources import SOURCES, digits, fashion_mnist, open_dataset
 from vitrail.data.sources.listing import UNSPLIT
 
+Tree = Callable[[Mapping[str, int]], Path]
 HAS_FASHION = fashion_mnist.DEBIAN.is_dir()
 
 
@@ -60,7 +61,7 @@ def test_digits_are_scikit_learns() -> None:
 def test_digits_are_split_80_20_then_90_10() -> None:
     dataset = open_dataset("digits", seed=3)
 
-    assert {split: len(samples) for split, samples in dataset.splits.items()} == {"train": 1294, "val": 144, "test": 359}
+    assert [len(dataset.splits[split]) for split in ("train", "val", "test")] == [1294, 144, 359]
     assert dataset.made_splits == ("test", "val") and not dataset.traits.flip and not dataset.traits.photo
     assert dataset.notes == (
         "no split was given: 20 % of the images (359) were set aside as test and 10 % of the rest (144) as val, "
@@ -108,9 +109,7 @@ def write_fashion(folder: Path, suffix: str = ".gz") -> Path:
 
 
 @pytest.mark.parametrize("suffix", [".gz", ""])
-def test_fashion_mnist_where_the_environment_says(
-    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fashion_mnist_where_the_environment_says(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_fashion(tmp_path / "fashion-mnist", suffix)
     monkeypatch.setenv("VITRAIL_DATA", str(tmp_path))
     dataset = open_dataset("fashion-mnist")
@@ -143,7 +142,7 @@ def damage_header(folder: Path) -> None:
 
 
 def damage_kind(folder: Path) -> None:
-    (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(png_bytes())
+    (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(b"\x89PNG\r\n\x1a\n")
 
 
 def damage_labels(folder: Path) -> None:
@@ -167,9 +166,8 @@ def damage_missing(folder: Path) -> None:
         damage_counts, damage_missing,
     ],
 )  # fmt: skip
-def test_damaged_idx_files_are_named(damage: object, tmp_path: Path) -> None:
+def test_damaged_idx_files_are_named(damage: Callable[[Path], None], tmp_path: Path) -> None:
     folder = write_fashion(tmp_path / "fashion-mnist")
-    assert callable(damage)
     damage(folder)
     with pytest.raises(DataError, match=r"train-images-idx3|t10k-labels-idx1"):
         fashion_mnist.read_folder(folder)
@@ -209,7 +207,9 @@ def error_of(reference: str | Path, **options: object) -> DataError:
     return caught.value
 
 
-def test_unknown_names_get_the_nearest() -> None:
+def test_unknown_names_get_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".digit").touch()
     assert "did you mean fashion-mnist?" in error_of("fashionmnist").hint
     assert "did you mean digits?" in error_of("digit").hint
     error = error_of("zzzzzzzzzzzz")
@@ -237,11 +237,11 @@ def test_files_that_are_no_data_set(tree: Tree, tmp_path: Path) -> None:
     assert "no image" in error_of(folder).message
 
 
-def test_a_folder_called_like_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_called_like_a_source(png: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b"):
         (tmp_path / "digits" / name).mkdir(parents=True)
         for index in range(4):
-            (tmp_path / "digits" / name / f"{index}.png").write_bytes(png_bytes())
+            (tmp_path / "digits" / name / f"{index}.png").write_bytes(png)
     monkeypatch.chdir(tmp_path)
 
     named = open_dataset("digits")

@@ -6,6 +6,7 @@ model file, so nobody types a mean or a crop again.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,8 +34,8 @@ class ImageSpec:
         mean: subtracted from each channel after scaling to 0 … 1.
         std: each channel is then divided by this; greater than 0.
         interpolation: how pixels are resampled.
-        mode: "crop": the image is resized, aspect kept, until `size / crop_fraction` just fits in it, then the centre is
-            cut out; "squash": it is resized to `size` whatever its aspect.
+        mode: "crop": the image is resized, aspect kept, until `size / crop_fraction` just fits in it, then the centre
+            is cut out; "squash": it is resized to `size` whatever its aspect.
         crop_fraction: part of the resized image that the crop keeps along the tighter side, 0 < fraction ≤ 1.
         color: "RGB" (3 channels) or "L" (1 channel, grey).
 
@@ -55,6 +56,7 @@ class ImageSpec:
         for name in ("mean", "std"):
             values = getattr(self, name)
             require(len(values) == self.channels, name, values, f"{self.channels} numbers for color {self.color!r}")
+            require(all(map(math.isfinite, values)), name, values, "finite numbers")
         require(all(value > 0 for value in self.std), "std", self.std, "greater than 0")
         require(0 < self.crop_fraction <= 1, "crop_fraction", self.crop_fraction, "0 < fraction ≤ 1")
 

@@ -19,7 +19,7 @@ def stratified_split(
 
     A sample's number depends on nothing but its name, so the order of the samples does not matter and images that
     are added later hardly move the others. Each class gives fraction · n rounded down or up, such that the total is
-    right, and keeps at least one sample; one sample is cut even where the fraction would give none.
+    right, and keeps at least one sample; one sample is cut even where the total would round to none.
 
     Args:
         labels: (n,) class of each sample.
@@ -66,6 +66,6 @@ def _quotas(counts: npt.NDArray[np.int64], tie_break: npt.NDArray[np.uint64], fr
     remainders = fraction * counts - quotas
     missing = max(1, round(fraction * counts.sum())) - quotas.sum()
     candidates = np.lexsort((tie_break, -remainders))
-    candidates = candidates[quotas[candidates] + 1 < counts[candidates]]
+    candidates = candidates[(remainders[candidates] > 1e-9) & (quotas[candidates] + 1 < counts[candidates])]
     quotas[candidates[: max(0, missing)]] += 1
     return quotas

@@ -108,17 +108,19 @@ class AnswerFile:
             The file.
 
         Raises:
-            DataError: for another suffix, or if `path` is one of the inputs.
-            StorageError: if it cannot be written.
+            DataError: for another suffix, if `path` is one of the inputs, or if it cannot be written.
         """
         _ = FORMATS[path.suffix.lower()]
         if path.exists() and any(os.path.samefile(path, name) for name in inputs if Path(name).name == path.name):
             raise DataError(f"--out {path} is one of the inputs", hint="give another name")
         if path.is_dir():
-            raise StorageError(f"--out {path} is a folder", hint="give a file name")
-        with storage(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return cls(path, path.with_name(f".{path.name}.{os.getpid()}.tmp").open("wb"))
+            raise DataError(f"--out {path} is a folder", hint="give a file name")
+        try:
+            with storage(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                return cls(path, path.with_name(f".{path.name}.{os.getpid()}.tmp").open("wb"))
+        except StorageError as error:
+            raise DataError(error.message, error.hint) from error
 
     def write(self, answers: Iterator[Prediction]) -> Iterator[Prediction]:
         """Write answers as they pass.

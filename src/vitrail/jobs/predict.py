@@ -31,8 +31,8 @@ def predict_paths(
 
     Raises:
         WeightsError: if the model cannot be loaded.
-        DataError: if a path is missing or holds no image, or `out` has another suffix.
-        StorageError: if `out` cannot be written.
+        DataError: if a path is missing or holds no image, or `out` has another suffix or cannot be written.
+        StorageError: if writing fails midway.
     """
     files = expand_paths(paths)
     predictor = load(reference, device)

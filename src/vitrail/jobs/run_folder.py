@@ -52,8 +52,7 @@ class RunFolder:
             The folder, which exists and can be written.
 
         Raises:
-            ConfigError: if the folder is in use, or there is nothing to resume.
-            StorageError: if it cannot be written.
+            ConfigError: if the folder is in use or cannot be written, or there is nothing to resume.
         """
         if resume and overwrite:
             raise ConfigError("resume and overwrite were both given", hint="give one of them")
@@ -64,7 +63,7 @@ class RunFolder:
             out = next(candidate for candidate in candidates if not candidate.exists())
         folder = cls(out)
         if out.exists() and not out.is_dir():
-            raise StorageError(f"--out {out} is a file", hint="give a folder")
+            raise ConfigError(f"--out {out} is a file", hint="give a folder")
         used = out.is_dir() and any(out.iterdir())
         if resume and not folder.checkpoint.is_file():
             raise ConfigError(f"--resume: {out} holds no checkpoint", hint="leave --resume out to begin a run there")
@@ -75,16 +74,21 @@ class RunFolder:
                 raise ConfigError(
                     f"--out {out} already holds a run", hint="give --resume to go on, --overwrite to replace it"
                 )
-        with storage(out):
-            out.mkdir(parents=True, exist_ok=True)
-            folder.checkpoint.parent.mkdir(exist_ok=True)
-            probe = out / ".vitrail-can-write"
+        try:
+            folder._make(overwrite)
+        except StorageError as error:
+            raise ConfigError(error.message, error.hint) from error
+        return folder
+
+    def _make(self, overwrite: bool) -> None:
+        with storage(self.path):
+            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            probe = self.path / ".vitrail-can-write"
             probe.touch()
             probe.unlink()
             if overwrite:
                 for own in OWN_FILES:
-                    (out / own).unlink(missing_ok=True)
-        return folder
+                    (self.path / own).unlink(missing_ok=True)
 
     def write_log(self, text: str) -> None:
         """Add a line to `log.txt`.

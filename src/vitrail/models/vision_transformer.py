@@ -87,7 +87,7 @@ class VisionTransformer(nn.Module):
                 hint="resize the images, or create the model with img_size and in_chans to match",
             )
         x = self.patch_embed(self.stem(images))
-        prefix = [token.expand(len(x), -1, -1) for token in (self.cls_token, self.dist_token) if token is not None]
+        prefix = [token.expand(x.shape[0], -1, -1) for token in (self.cls_token, self.dist_token) if token is not None]
         x = torch.cat([*prefix, x], dim=1)
         return self.pos_drop(self.position.add(x, self.pos_embed, self.config.grid))
 

@@ -12,9 +12,9 @@ from vitrail.data.dataset import Dataset
 from vitrail.data.decode import is_image_name
 from vitrail.data.sources import digits, fashion_mnist, folder, table_file
 from vitrail.data.sources.listing import Listing
-from vitrail.data.sources.settle import settle
+from vitrail.data.sources.settling import settle
 
-__all__ = ["SOURCES", "Listing", "open_dataset", "settle"]
+__all__ = ["SOURCES", "open_dataset"]
 
 SOURCES: Table[Callable[[], Listing]] = Table(
     "data source", {"digits": digits.read, "fashion-mnist": fashion_mnist.read}, error=DataError
@@ -64,7 +64,7 @@ def _unusable(text: str) -> DataError:
     if not os.path.lexists(text):
         parent, name = os.path.split(text.rstrip("/\\"))
         try:
-            beside = os.listdir(parent or ".")
+            beside = [entry for entry in os.listdir(parent or ".") if not entry.startswith(".")]
         except (OSError, ValueError):
             beside = []
         close = [os.path.join(parent, entry) for entry in nearest(name, [*([] if parent else SOURCES), *beside])]

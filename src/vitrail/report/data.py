@@ -1,0 +1,179 @@
+"""What the page of a run is made from: plain, frozen data. Fractions are 0 … 1 everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Hold the one figure that a reader should take home.
+
+    Args:
+        split: which images were measured.
+        top1: part of them classified rightly.
+        interval: 95 % interval of `top1`, lowest and highest.
+        n: how many images were measured.
+        bad: how many more could not be used and do not count.
+    """
+
+    split: str
+    top1: float
+    interval: tuple[float, float]
+    n: int
+    bad: int = 0
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """Hold one figure of the row below the headline.
+
+    Args:
+        name: what it is called.
+        value: the figure with its unit, as it is shown.
+        meaning: half a sentence of explanation.
+    """
+
+    name: str
+    value: str
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Hold the figures of one pass over the training split.
+
+    Args:
+        number: epoch number, from 1.
+        loss: mean training loss.
+        train_top1: accuracy on the training images while learning.
+        val_top1: accuracy on the validation split.
+        val_nll: negative log-likelihood on the validation split, nats an image.
+    """
+
+    number: int
+    loss: float
+    train_top1: float
+    val_top1: float
+    val_nll: float
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """Hold the figures of one class.
+
+    Args:
+        name: of the class.
+        n: images of it.
+        recall: part of them found; None without images.
+        precision: part of what was taken for it that is right; None if nothing was.
+        f1: harmonic mean of both; None without images.
+    """
+
+    name: str
+    n: int
+    recall: float | None
+    precision: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Hold the images about which a model was about equally sure.
+
+    Args:
+        low: smallest confidence of the bin.
+        high: largest confidence of the bin.
+        n: images in it, 1 or more.
+        confidence: mean confidence.
+        accuracy: part of them classified rightly.
+        interval: 95 % interval of `accuracy`.
+    """
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Hold an image that was taken for something else.
+
+    Args:
+        name: of the image.
+        label: true class.
+        predicted: class it was taken for.
+        probability: how sure the model was.
+        png: the image as an encoded PNG.
+        size: its width and height in pixels.
+    """
+
+    name: str
+    label: str
+    predicted: str
+    probability: float
+    png: bytes
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """Name an image that could not be used.
+
+    Args:
+        split: where it belongs.
+        name: of the image.
+        reason: why.
+    """
+
+    split: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Hold everything that the page of a run shows, in the order of the page.
+
+    Args:
+        title: what the run is called.
+        headline: accuracy, its interval, and on what.
+        figures: the row of key figures.
+        epochs: figures of each epoch; empty if there was no training.
+        best_epoch: number of the epoch whose weights were kept; None if unknown.
+        confusion: (classes, classes) counts, row = true class, column = predicted class.
+        bins: bins of confidence that are not empty, lowest first.
+        classes: figures of each class, in the order of `confusion`.
+        mistakes: the surest first.
+        bad: images that could not be used.
+        notes: what was decided on the user's behalf, a sentence each.
+        settings: dotted key and value of everything that decided the run.
+        facts: heading → name → value: the data, the model, with what it was made.
+    """
+
+    title: str
+    headline: Headline
+    figures: tuple[KeyFigure, ...]
+    epochs: tuple[Epoch, ...]
+    best_epoch: int | None
+    confusion: npt.NDArray[np.int64]
+    bins: tuple[Bin, ...]
+    classes: tuple[ClassFigures, ...]
+    mistakes: tuple[Mistake, ...] = ()
+    bad: tuple[BadImage, ...] = ()
+    notes: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def ece(self) -> float:
+        """Mean over images of |confidence − accuracy| of their bin."""
+        total = sum(one.n for one in self.bins)
+        return sum(one.n * abs(one.confidence - one.accuracy) for one in self.bins) / max(1, total)

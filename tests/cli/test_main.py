@@ -1,0 +1,198 @@
+"""The command line as a contract: output, exit codes, errors that help."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import vitrail
+from vitrail.cli.main import VERBS, main
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Give the folder of a finished run."""
+    out = tmp_path_factory.mktemp("cli") / "run"
+    fields = {"depth": 1, "batch_size": 128}
+    vitrail.fit("digits", "vit_nano_conv_patch2_8", out=out, epochs=1, settings=fields)
+    return out
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory, run):
+    """Make a folder of everything that can be wrong."""
+    folder = tmp_path_factory.mktemp("wrong")
+    random = np.random.default_rng(0)
+
+    def images(*places: str, count: int = 4) -> None:
+        for place in places:
+            (folder / place).mkdir(parents=True, exist_ok=True)
+            for number in range(count):
+                pixels = random.integers(0, 256, (12, 12), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / place / f"{number}.png")
+
+    (folder / "empty").mkdir()
+    images("one/cat")
+    images("val/train/cat", "val/train/dog", "val/val/cat", "val/val/cow")
+    images("bad/cat", "bad/dog", "good/cat", "good/dog")
+    for image in (folder / "bad").rglob("*.png"):
+        image.write_bytes(b"no image")
+    Image.new("L", (12, 12)).save(folder / "image.png")
+    (folder / "columns.csv").write_text("file,klass\na.png,cat\n")
+    model = (run / "model.safetensors").read_bytes()
+    (folder / "cut.safetensors").write_bytes(model[: len(model) // 2])
+    (folder / "other.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0" + b"{}".ljust(16))
+    (folder / "file").write_text("")
+    return folder
+
+
+WRONG = {
+    "missing path": (["fit", "{wrong}/nowhere"], "nowhere", "folder"),
+    "empty folder": (["fit", "{wrong}/empty"], "empty", "CLASS"),
+    "one class": (["fit", "{wrong}/one"], "cat", "another class"),
+    "class in val but not in train": (["fit", "{wrong}/val"], "cow", "train"),
+    "all files bad": (["fit", "{wrong}/bad"], "not one of", "formats"),
+    "image in place of a folder": (["fit", "{wrong}/image.png"], "image", "folder"),
+    "csv without its columns": (["fit", "{wrong}/columns.csv"], "label", "path,label"),
+    "unknown model": (["fit", "digits", "--model", "vit_smal_patch16_224"], "vit_smal", "vit_small_patch16_224"),
+    "unknown recipe": (["fit", "digits", "--recipe", "smal"], "smal", "small"),
+    "unknown key": (["fit", "digits", "--set", "lrr=1"], "lrr", "lr"),
+    "unknown source": (["fit", "digit"], "digit", "digits"),
+    "key without value": (["fit", "digits", "--set", "lr"], "key=value", ""),
+    "value of another type": (["fit", "digits", "--set", "lr=fast"], "fast", ""),
+    "class count": (["fit", "digits", "--set", "num_classes=3"], "10 classes", "num_classes"),
+    "image smaller than a patch": (["fit", "digits", "--model", "S/16", "--image-size", "8"], "patch", "16"),
+    "out in use": (["fit", "digits", "--out", "{run}"], "already", "--overwrite"),
+    "out is a file": (["fit", "digits", "--out", "{wrong}/file"], "file", "folder"),
+    "out below a file": (["fit", "digits", "--out", "{wrong}/file/run"], "file", "--out"),
+    "nothing to resume": (["fit", "digits", "--out", "{wrong}/new", "--resume"], "checkpoint", "--resume"),
+    "no data": (["fit"], "data", "DATA"),
+    "unknown device": (["fit", "digits", "--device", "abacus"], "abacus", "cpu"),
+    "truncated model": (["predict", "{wrong}/cut.safetensors", "{wrong}/image.png"], "cut.safetensors", "truncated"),
+    "other model": (["predict", "{wrong}/other.safetensors", "{wrong}/image.png"], "other.safetensors", "vitrail"),
+    "image as model": (["predict", "{wrong}/image.png", "{wrong}/image.png"], "image.png", "another kind"),
+    "bare variant": (["predict", "S/16", "{wrong}/image.png"], "variant", "vitrail fit"),
+    "missing model": (["predict", "{wrong}/gone", "{wrong}/image.png"], "gone", ""),
+    "missing image": (["predict", "{run}", "{wrong}/gone.png"], "gone.png", ""),
+    "folder without image": (["predict", "{run}", "{wrong}/empty"], "empty", ".png"),
+    "unknown suffix": (["predict", "{run}", "{wrong}/image.png", "--out", "{wrong}/x.doc"], ".doc", ".csv"),
+    "unwritable answers": (["predict", "{run}", "{wrong}/image.png", "--out", "{wrong}/file/x.csv"], "x.csv", "--out"),
+    "top 0": (["predict", "{run}", "{wrong}/image.png", "--top", "0"], "--top", ""),
+    "classes unknown to the model": (["evaluate", "{run}", "{wrong}/good"], "'cat', 'dog'", ""),
+    "unknown split": (["evaluate", "{run}", "digits", "--split", "exam"], "exam", "--help"),
+    "unknown verb": (["fti", "digits"], "fti", "fit"),
+    "unknown flag": (["fit", "digits", "--epoch", "3"], "--epoch", "--epochs"),
+    "epochs and minutes": (["fit", "digits", "--epochs", "1", "--minutes", "1"], "--minutes", ""),
+    "epochs 0": (["fit", "digits", "--epochs", "0"], "--epochs", ""),
+    "no model fits": (["models", "resnet"], "resnet", ""),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_gets_one_error_and_a_hint(case, run, wrong, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    arguments, words, hint = WRONG[case]
+    arguments = [argument.format(run=run, wrong=wrong) for argument in arguments]
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    complaint = [line for line in lines if line.startswith("error: ")]
+    assert len(complaint) == 1
+    assert words in complaint[0]
+    assert "Traceback" not in err
+    if hint:
+        assert lines[-1].startswith("hint: ")
+        assert hint in lines[-1]
+    assert main([*arguments, "--json"]) == 2
+    out, _ = capsys.readouterr()
+    answer = json.loads(out)
+    assert answer.keys() == {"error", "hint"}
+    assert words in answer["error"]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_bug_says_so_and_exits_with_1(capsys, monkeypatch):
+    def fail(*args):
+        raise RuntimeError("oops")
+
+    monkeypatch.setattr("vitrail.jobs.catalogue.list_costs", fail)
+    assert main(["models"]) == 1
+    err = capsys.readouterr().err
+    assert "Traceback" in err
+    assert "report" in err
+
+
+def test_fit_evaluate_and_predict_speak_json(run, wrong, capsys, tmp_path):
+    arguments = ["fit", "digits", "--epochs", "1", "--set", "depth=1", "--out", str(tmp_path / "run"), "--json"]
+    assert main(arguments) == 0
+    fitted = json.loads(capsys.readouterr().out)
+    assert {"top1", "top5", "interval", "n", "out", "seconds", "model"} <= fitted.keys()
+    assert fitted["out"] == str(tmp_path / "run")
+    assert fitted["interval"][0] <= fitted["top1"] <= fitted["interval"][1]
+    assert main(["evaluate", str(tmp_path / "run"), "digits", "--json"]) == 0
+    evaluated = json.loads(capsys.readouterr().out)
+    assert {"top1", "top5", "interval", "n", "out", "seconds", "model"} <= evaluated.keys()
+    assert evaluated["top1"] == fitted["top1"]
+    assert main(["predict", str(run), str(wrong / "image.png"), str(wrong / "file"), "--top", "2", "--json"]) == 0
+    predictions = json.loads(capsys.readouterr().out)["predictions"]
+    assert [prediction.keys() for prediction in predictions] == [{"path", "label", "probability", "top", "error"}] * 2
+    assert [top.keys() for top in predictions[0]["top"]] == [{"label", "probability"}] * 2
+    assert predictions[1]["error"] is not None
+
+
+def test_top5_is_absent_with_few_classes(wrong, tmp_path, capsys):
+    model = ["--model", "vit_nano_conv_patch2_8", "--epochs", "1"]
+    assert main(["fit", str(wrong / "good"), *model, "--out", str(tmp_path / "run"), "--json"]) == 0
+    assert "top5" not in json.loads(capsys.readouterr().out)
+
+
+def test_answers_for_a_person(run, wrong, capsys):
+    assert main(["predict", str(run), str(wrong / "image.png")]) == 0
+    assert "%" in capsys.readouterr().out
+    assert main(["evaluate", str(run), "digits"]) == 0
+    assert "95 % interval" in capsys.readouterr().out
+
+
+def test_models_lists_costs(capsys):
+    assert main(["models", "vit_base_patch16_224", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["models"]
+    assert rows[0] == {
+        "name": "vit_base_patch16_224",
+        "parameters": 86_567_656,
+        "macs": 17_563_828_224,
+        "tokens": 197,
+        "image_size": [224, 224],
+    }
+    assert main(["models", "B/16"]) == 0
+    assert "86,567,656" in capsys.readouterr().out
+
+
+def test_help_lists_only_what_is_built(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert all(verb in out for verb in VERBS)
+    assert "serve" not in out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "--help"])
+    assert stop.value.code == 0
+    assert "--json" in capsys.readouterr().out
+
+
+def test_the_console_script_and_python_m(tmp_path):
+    for command in ([sys.executable, "-m", "vitrail"], [sys.executable.rpartition("/")[0] + "/vitrail"]):
+        done = subprocess.run([*command, "fit", "nowhere", "--json"], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 2
+        assert json.loads(done.stdout)["error"]
+        assert "Traceback" not in done.stderr

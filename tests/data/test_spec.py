@@ -1,0 +1,140 @@
+"""The way from a decoded image to the model's input."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from vitrail.core.config import from_dict, to_dict
+from vitrail.core.errors import ConfigError
+from vitrail.data.spec import IMAGENET_MEAN, IMAGENET_STD, ImageSpec
+
+RESAMPLING = ("nearest", "bilinear", "bicubic", "lanczos", "box")
+
+
+def noise(height: int, width: int) -> Image.Image:
+    generator = np.random.default_rng(height * 1000 + width)
+    return Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def test_torch_is_not_imported() -> None:
+    code = "import sys, vitrail.data.spec, vitrail.data.decode; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_survives_being_written() -> None:
+    spec = ImageSpec((32, 48), (0.1,), (0.2,), "nearest", "squash", 0.9, "L")
+
+    assert from_dict(ImageSpec, to_dict(spec)) == spec and spec.channels == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("size", (0, 4)), ("mean", (0.5,)), ("std", (0.5, 0.5)), ("std", (0.5, 0.5, 0.0)), ("crop_fraction", 0.0),
+        ("crop_fraction", 1.1), ("std", (0.5, 0.5, float("nan"))), ("mean", (0.5, 0.5, float("nan"))),
+        ("std", (0.5, 0.5, float("inf"))),
+    ],
+)  # fmt: skip
+def test_values_out_of_range(field: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=field):
+        ImageSpec(**{field: value})
+
+
+@pytest.mark.parametrize("mode", ["crop", "squash"])
+def test_an_image_of_the_right_size_is_not_touched(mode: Any) -> None:
+    image = noise(9, 11)
+
+    assert (ImageSpec((9, 11), mode=mode).pixels(image) == np.asarray(image)).all()
+
+
+@pytest.mark.parametrize("interpolation", RESAMPLING)
+def test_crop_is_resize_then_centre(interpolation: Any) -> None:
+    image = noise(100, 200)
+    resized = np.asarray(image.resize((100, 50), Image.Resampling[interpolation.upper()]))
+    result = ImageSpec((50, 50), interpolation=interpolation).pixels(image)
+
+    assert np.abs(result.astype(int) - resized[:, 25:75]).max() <= 1
+
+
+def test_crop_fraction_keeps_the_centre() -> None:
+    image = noise(100, 100)
+    result = ImageSpec((50, 50), crop_fraction=0.5, interpolation="nearest").pixels(image)
+
+    assert (result == np.asarray(image)[25:75, 25:75]).all()
+
+
+def test_crop_of_a_tall_image_to_a_wide_one() -> None:
+    pixels = np.zeros((90, 30, 3), np.uint8)
+    pixels[40:50] = 200
+    result = ImageSpec((10, 30), interpolation="nearest").pixels(Image.fromarray(pixels))
+
+    assert (result == 200).all()
+
+
+def test_squash_keeps_the_whole() -> None:
+    pixels = np.repeat(np.arange(0, 200, 50, dtype=np.uint8), 8)[None, :, None].repeat(3, axis=0).repeat(3, axis=2)
+    result = ImageSpec((5, 4), mode="squash", interpolation="box", crop_fraction=0.5).pixels(Image.fromarray(pixels))
+
+    assert (result[..., 0] == [0, 50, 100, 150]).all()
+
+
+def test_crop_keeps_the_aspect() -> None:
+    pixels = np.zeros((60, 100, 3), np.uint8)
+    pixels[20:40, 40:60] = 255
+    result = ImageSpec((30, 30), interpolation="box").pixels(Image.fromarray(pixels))[..., 0] > 127
+
+    assert result.sum(axis=0).max() == result.sum(axis=1).max() == 10
+
+
+def test_colour_modes() -> None:
+    image = noise(6, 6)
+    grey = ImageSpec((6, 6), (0.5,), (0.5,), color="L").pixels(image)
+    weights = np.asarray(image) @ np.array([0.299, 0.587, 0.114])
+    assert grey.shape == (6, 6, 1) and np.abs(grey[..., 0] - weights).max() <= 1
+
+    colour = ImageSpec((6, 6)).pixels(Image.fromarray(grey[..., 0]))
+    assert colour.shape == (6, 6, 3) and (colour == grey).all()
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    image=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+    size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    interpolation=st.sampled_from(RESAMPLING),
+    mode=st.sampled_from(["crop", "squash"]),
+    fraction=st.floats(0.001, 1),
+)
+def test_any_size_becomes_the_models(
+    image: tuple[int, int], size: tuple[int, int], interpolation: Any, mode: Any, fraction: float
+) -> None:
+    flat = Image.new("RGB", image[::-1], (7, 77, 177))
+    pixels = ImageSpec(size, interpolation=interpolation, mode=mode, crop_fraction=fraction).pixels(flat)
+
+    assert pixels.shape == (*size, 3) and pixels.dtype == np.uint8
+    assert (pixels == [7, 77, 177]).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 10_000), (10_000, 1), (2, 3)])
+def test_extreme_shapes(shape: tuple[int, int]) -> None:
+    for mode in ("crop", "squash"):
+        spec = ImageSpec((16, 16), mode=mode, crop_fraction=0.9)  # type: ignore[arg-type]
+        assert spec.pixels(Image.new("RGB", shape[::-1], (9, 9, 9))).shape == (16, 16, 3)
+
+
+def test_normalise() -> None:
+    spec = ImageSpec((4, 5), IMAGENET_MEAN, IMAGENET_STD)
+    batch = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
+    result = spec.normalise(batch)
+    expected = (batch.astype(np.float64) / 255 - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_STD)
+
+    assert result.shape == (2, 3, 4, 5) and result.dtype == np.float32
+    assert np.abs(result - expected.transpose(0, 3, 1, 2)).max() < 1e-6
+    assert ImageSpec((4, 5)).normalise(np.array([[[[0, 255, 0]]]], np.uint8)).reshape(-1).tolist() == [-1, 1, -1]

@@ -1,0 +1,82 @@
+"""What `fit` chooses, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vitrail.core.errors import ConfigError
+from vitrail.core.toml import read_toml, write_toml
+from vitrail.data.dataset import Dataset, Samples
+from vitrail.jobs.plan import MODEL_CHOICES, Plan, Request, choose_epochs, differences, make_plan
+from vitrail.models.variants import VARIANTS
+from vitrail.train.recipe import RECIPES, Recipe
+
+
+def dataset(side: int, channels: int = 1, classes: int = 3):
+    """Make random images in memory."""
+    pixels = np.random.default_rng(0).integers(0, 256, (12, side, side, channels), dtype=np.uint8)
+    samples = Samples(pixels, np.arange(12) % classes, [str(number) for number in range(12)])
+    return Dataset("random", tuple("abcdefgh"[:classes]), {"train": samples, "val": samples})
+
+
+@pytest.mark.parametrize("row", MODEL_CHOICES, ids=lambda row: row.variant)
+def test_every_choice_names_rows_of_tables(row):
+    assert row.variant in VARIANTS
+    assert row.gpu_variant in VARIANTS
+    assert row.recipe in RECIPES
+
+
+@pytest.mark.parametrize("side", [8, 12, 13, 28, 32, 64, 200])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_plans_fit_the_images(side, channels):
+    plan, notes = make_plan(Request("random"), dataset(side, channels), "cpu")
+    assert plan.model.num_classes == 3
+    assert plan.model.in_chans == plan.spec.channels == channels
+    assert plan.model.image_size == plan.spec.size
+    assert len(notes) == 2
+
+
+def test_plans_are_written_and_read_back(tmp_path):
+    plan, _ = make_plan(Request("random", settings={"clip": "none", "mixup": 0.2}), dataset(28), "cpu")
+    write_toml(tmp_path / "config.toml", plan, "a plan")
+    assert read_toml(tmp_path / "config.toml", Plan) == plan
+
+
+def test_settings_are_laid_over():
+    plan, _ = make_plan(Request("random", "S/16", "photos", image_size=32, settings={"lr": 3e-4, "num_heads": 3}), dataset(8), "cpu")
+    assert plan.recipe.optimizer.lr == 3e-4
+    assert plan.model.block.num_heads == 3
+    assert plan.spec.size == (32, 32)
+    assert plan.recipe.augment == RECIPES["photos"].augment
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "words"),
+    [
+        ({"model": "S/7", "image_size": 60}, "img_size"),
+        ({"model": "vit_smoll_patch16_224"}, "vit_small_patch16_224"),
+        ({"recipe": "smal"}, "small"),
+        ({"settings": {"num_classes": 9}}, "3 classes"),
+        ({"settings": {"in_chans": 4}}, "in_chans"),
+        ({"settings": {"img_size": 64}}, "spec.size"),
+        ({"settings": {"learning_rat": 1}}, "learning_rat"),
+        ({"epochs": 1, "minutes": 1}, "both"),
+        ({"minutes": -1}, "greater than 0"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_wrong_requests_are_refused(request_fields, words):
+    with pytest.raises(ConfigError) as caught:
+        make_plan(Request("random", **request_fields), dataset(8), "cpu")
+    assert words in str(caught.value)
+
+
+def test_epochs_come_from_the_recipe_or_the_size():
+    assert choose_epochs(Plan("x", recipe=Recipe(epochs=7)), 100, "cpu") == 7
+    assert choose_epochs(Plan("x"), 1000, "cpu") > choose_epochs(Plan("x"), 10**6, "cpu") >= 1
+
+
+def test_differences_name_what_changed():
+    assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}) == ["a.c: 2 → 3"]
+    assert differences({"a": 1}, {"a": 1}) == []
