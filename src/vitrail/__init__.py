@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vitrail.jobs.evaluate import evaluate
     from vitrail.jobs.fit import fit
     from vitrail.jobs.predictor import Predictor, load
-    from vitrail.models import ViTConfig, VisionTransformer, create_model, list_models
+    from vitrail.models import VisionTransformer, ViTConfig, create_model, list_models
 
 __version__ = "0.1.0"
 

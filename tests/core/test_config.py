@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitrail.core.config import Component, from_dict, is_config, leaves, override, parse_assignments, require, to_dict
+from vitrail.core.config import Component, from_dict, is_config, require, to_dict
+from vitrail.core.override import leaves, override, parse_assignments
 from vitrail.core.errors import ConfigError
 from vitrail.core.table import Table
 

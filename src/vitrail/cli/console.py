@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vitrail.jobs.events import Event, Evaluated, StepDone
+    from vitrail.jobs.events import Evaluated, Event
+    from vitrail.train.loop import StepDone
 
 
 def print_json(value: Any) -> None:

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
         options: the parsed flags.
     """
     from vitrail.cli.console import Console, accuracy_lines, print_json
-    from vitrail.core.config import parse_assignments
+    from vitrail.core.override import parse_assignments
     from vitrail.jobs.fit import fit
 
     settings = parse_assignments(options.set)

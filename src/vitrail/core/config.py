@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import tomllib
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self, TypeVar
 
 from vitrail.core.errors import ConfigError
@@ -80,8 +79,20 @@ class Component:
         )
 
 
+def field_types(cls: Any) -> dict[str, Any]:
+    """Look up the fields of a config.
+
+    Args:
+        cls: a dataclass.
+
+    Returns:
+        name → type; empty for anything else.
+    """
+    return _field_types(cls)
+
+
 @functools.cache
-def _fields(cls: type) -> dict[str, Any]:
+def _field_types(cls: Any) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else {}
 
@@ -112,7 +123,7 @@ def from_dict(cls: type[Config], data: Mapping[str, Any], where: str = "") -> Co
     Raises:
         ConfigError: for unknown or missing keys and values of the wrong type.
     """
-    fields = _fields(cls)
+    fields = field_types(cls)
     for key in data:
         if key not in fields:
             raise ConfigError(f"unknown key {where + key!r}", hint=did_you_mean(key, fields))
@@ -142,7 +153,7 @@ def convert(value: Any, annotation: Any, where: str) -> Any:
     if is_config(annotation):
         if isinstance(value, annotation):
             return value
-        require(isinstance(value, Mapping), where, value, f"a table of {', '.join(_fields(annotation))}")
+        require(isinstance(value, Mapping), where, value, f"a table of {', '.join(field_types(annotation))}")
         return from_dict(annotation, value, where + ".")
     if origin in (types.UnionType, typing.Union):
         for option in sorted(arguments, key=lambda option: option is not type(None)):
@@ -212,87 +223,3 @@ def to_dict(config: Any) -> Any:
 
 def _items(config: Any) -> dict[str, Any]:
     return {field.name: to_dict(getattr(config, field.name)) for field in dataclasses.fields(config)}
-
-
-def leaves(cls: type, prefix: str = "") -> Iterator[str]:
-    """List the dotted names of every field that is not itself a nested config.
-
-    Args:
-        cls: a config class.
-        prefix: dotted prefix.
-
-    Yields:
-        Names such as "optimizer.lr".
-    """
-    for name, annotation in _fields(cls).items():
-        if is_config(annotation):
-            yield from leaves(annotation, f"{prefix}{name}.")
-        else:
-            yield prefix + name
-
-
-def override(config: Config, values: Mapping[str, Any]) -> Config:
-    """Replace fields by name.
-
-    Args:
-        config: where to start.
-        values: name → value. A name is dotted ("block.num_heads"), or just its last part where that is unique.
-
-    Returns:
-        A new config.
-
-    Raises:
-        ConfigError: for unknown or ambiguous names and wrong values.
-    """
-    known = list(leaves(type(config)))
-    for name, value in values.items():
-        parts = _resolve(name, known, _fields(type(config))).split(".")
-        config = _replace(config, parts, value, name)
-    return config
-
-
-def _resolve(name: str, known: Sequence[str], top: Mapping[str, Any]) -> str:
-    if name in known or name in top:
-        return name
-    matches = [leaf for leaf in known if leaf.endswith("." + name)]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        raise ConfigError(f"key {name!r} is ambiguous", hint=f"write one of {', '.join(matches)}")
-    parent, _, child = name.rpartition(".")
-    if parent in known:
-        return name
-    hint = did_you_mean(name, [*known, *(leaf.rpartition(".")[2] for leaf in known)])
-    raise ConfigError(f"unknown key {name!r}", hint=hint)
-
-
-def _replace(config: Any, parts: Sequence[str], value: Any, where: str) -> Any:
-    annotation = _fields(type(config)).get(parts[0])
-    if annotation is None:
-        raise ConfigError(f"unknown key {where!r}", hint=did_you_mean(parts[0], _fields(type(config))))
-    if len(parts) > 1:
-        value = _replace(getattr(config, parts[0]), parts[1:], value, where)
-    return dataclasses.replace(config, **{parts[0]: convert(value, annotation, where)})
-
-
-def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
-    """Read `key=value` as given on a command line.
-
-    Args:
-        texts: each "key=value"; the value is read as TOML, and as plain text where that fails.
-
-    Returns:
-        key → value.
-
-    Raises:
-        ConfigError: if there is no "=".
-    """
-    values = {}
-    for text in texts:
-        key, equals, raw = text.partition("=")
-        require(bool(equals and key.strip()), "--set", text, "key=value, such as lr=0.001")
-        try:
-            values[key.strip()] = tomllib.loads(f"value = {raw}")["value"]
-        except tomllib.TOMLDecodeError:
-            values[key.strip()] = raw
-    return values

@@ -32,7 +32,7 @@ class VitrailError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
 
-    def __reduce__(self) -> tuple[type[VitrailError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[VitrailError], tuple[object, ...]]:
         return type(self), (self.message, self.hint)
 
 
@@ -81,5 +81,5 @@ class Interrupted(VitrailError):
         super().__init__(message, hint)
         self.exit_code = 128 + signal_number
 
-    def __reduce__(self) -> tuple[type[Interrupted], tuple[str, str, int]]:
+    def __reduce__(self) -> tuple[type[VitrailError], tuple[object, ...]]:
         return type(self), (self.message, self.hint, self.exit_code - 128)

@@ -16,7 +16,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from vitrail.core.config import require
 from vitrail.data.dataset import Traits
-from vitrail.data.randaugment import apply_colors, DRAWS_PER_LAYER, plan_layers
+from vitrail.data.randaugment import DRAWS_PER_LAYER, apply_colors, plan_layers
 
 Numbers = npt.NDArray[np.float64]
 _FIXED_DRAWS = 17

@@ -6,6 +6,7 @@ import io
 import os
 import threading
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ SUFFIXES = frozenset(
 MAX_PIXELS = 50_000_000
 
 ImageLike = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
+ImageList = Sequence[ImageLike] | npt.NDArray[np.uint8]
+"""Several images; an array is (n, height, width[, channels])."""
 
 
 def decode(source: ImageLike, max_pixels: int = MAX_PIXELS) -> Image.Image:

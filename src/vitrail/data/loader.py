@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from vitrail.core.errors import DataError, ImageError
 from vitrail.core.seeding import Stream, permutation, uniform
 from vitrail.data.augment import Augment, AugmentConfig, crop_boxes
 from vitrail.data.dataset import Samples, Traits
-from vitrail.data.decode import ImageLike, decode
+from vitrail.data.decode import ImageList, decode
 from vitrail.data.mixing import MixConfig, mix_batch
 from vitrail.data.spec import ImageSpec
 
@@ -65,7 +65,7 @@ class Batch:
 
 
 def load_pixels(
-    images: Sequence[ImageLike], spec: ImageSpec, boxes: npt.NDArray[np.float64] | None = None
+    images: ImageList, spec: ImageSpec, boxes: npt.NDArray[np.float64] | None = None
 ) -> tuple[Pixels, list[int], list[tuple[int, str]]]:
     """Decode images and bring them to the spec's size.
 
@@ -97,7 +97,7 @@ def load_pixels(
 
 
 def stream_pixels(
-    images: Sequence[ImageLike], spec: ImageSpec, batch_size: int, threads: int | None = None
+    images: ImageList, spec: ImageSpec, batch_size: int, threads: int | None = None
 ) -> Iterator[tuple[int, Pixels, list[int], list[tuple[int, str]]]]:
     """Decode images in order, ahead of whoever consumes them; memory does not grow with their number.
 

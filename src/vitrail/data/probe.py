@@ -42,7 +42,8 @@ def probe_images(samples: Samples, limit: int = 64) -> Probe:
     step = max(1, len(samples) // limit)
     order = [*range(0, len(samples), step)]
     order += sorted(set(range(len(samples))) - set(order))
-    sides, grey, reason = [], True, ""
+    sides: list[int] = []
+    grey, reason = True, ""
     for number in order:
         if len(sides) >= limit:
             break

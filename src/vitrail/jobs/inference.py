@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from vitrail.data.dataset import Samples
-from vitrail.data.decode import ImageLike
+from vitrail.data.decode import ImageList
 from vitrail.data.loader import stream_pixels
 from vitrail.data.spec import ImageSpec
 from vitrail.engines.build import Engine
@@ -36,7 +36,7 @@ class Outputs:
 
 
 def stream_outputs(
-    engine: Engine, spec: ImageSpec, images: Sequence[ImageLike], batch_size: int = BATCH_SIZE
+    engine: Engine, spec: ImageSpec, images: ImageList, batch_size: int = BATCH_SIZE
 ) -> Iterator[tuple[list[int], npt.NDArray[np.float32], list[tuple[int, str]]]]:
     """Run images through an engine in order, batch by batch.
 

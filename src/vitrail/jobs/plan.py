@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vitrail.core.config import override
 from vitrail.core.errors import ConfigError
+from vitrail.core.override import full_name, override
 from vitrail.data.dataset import Dataset
 from vitrail.data.probe import Probe, probe_images
 from vitrail.data.spec import ImageSpec
@@ -158,9 +158,10 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
         recipe = RECIPES[recipe_name]
     else:
         recipe = RECIPES[request.recipe] if isinstance(request.recipe, str) else request.recipe
-    config = config.updated(num_classes=len(dataset.classes), in_chans=spec.channels)
-    plan = Plan(str(request.data), request.seed, 0, start, config, spec, recipe)
-    plan = override(plan, request.settings or {})
+    settings = {full_name(Plan, key): value for key, value in (request.settings or {}).items()}
+    of_model = {key.removeprefix("model."): settings.pop(key) for key in list(settings) if key.startswith("model.")}
+    config = config.updated(**{"num_classes": len(dataset.classes), "in_chans": spec.channels} | of_model)
+    plan = override(Plan(str(request.data), request.seed, 0, start, config, spec, recipe), settings)
     _check(plan, dataset)
     return plan, notes
 

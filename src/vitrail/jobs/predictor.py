@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrail.core.errors import ConfigError, ImageError
-from vitrail.data.decode import ImageLike
+from vitrail.data.decode import ImageLike, ImageList
 from vitrail.data.spec import ImageSpec
 from vitrail.engines.build import build_engine
 from vitrail.evaluation.metrics import softmax
@@ -22,7 +22,7 @@ from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.weights.model_file import ModelRecord, load_model
 from vitrail.weights.reference import Reference, model_path
 
-Images = ImageLike | Sequence[ImageLike]
+Images = ImageLike | ImageList
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Predictor:
         """
         return list(self.stream(_listed(images), top))
 
-    def stream(self, images: Sequence[ImageLike], top: int = 1, batch_size: int = BATCH_SIZE) -> Iterator[Prediction]:
+    def stream(self, images: ImageList, top: int = 1, batch_size: int = BATCH_SIZE) -> Iterator[Prediction]:
         """Classify images one batch after another, holding no more than two in memory.
 
         Args:
@@ -161,7 +161,7 @@ def load(reference: Reference | Any, device: str | None = "cpu") -> Predictor:
     return Predictor(model, record, path, device)
 
 
-def _listed(images: Images) -> Sequence[ImageLike]:
+def _listed(images: Images) -> ImageList:
     if isinstance(images, list | tuple) or isinstance(images, np.ndarray) and images.ndim == 4:
         return images
     return [images]  # type: ignore[list-item]

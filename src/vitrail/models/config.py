@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from vitrail.core.config import override, require
+from vitrail.core.config import require
+from vitrail.core.override import override
 from vitrail.nn.block import BlockConfig, DropConfig
 from vitrail.nn.init import INITS
 from vitrail.nn.pooling import ClassTokenPoolConfig, PoolConfig

@@ -35,7 +35,9 @@ class Stem(nn.Sequential):
     def forward(
         self, image: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch out_chans rows columns"]:
-        return super().forward(image)
+        for layer in self:
+            image = layer(image)
+        return image
 
 
 class StemConfig(Component):

@@ -30,7 +30,8 @@ class WeightAverage:
             updates: how many updates came before.
         """
         decay = min(self.decay, (1 + updates) / (10 + updates))
-        ours, theirs = list(self.model.parameters()), [parameter.detach() for parameter in model.parameters()]
+        ours: list[torch.Tensor] = list(self.model.parameters())
+        theirs = [parameter.detach() for parameter in model.parameters()]
         torch._foreach_lerp_(ours, theirs, 1 - decay)
         for mine, other in zip(self.model.buffers(), model.buffers(), strict=True):
             mine.copy_(other)

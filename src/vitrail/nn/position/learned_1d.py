@@ -39,7 +39,7 @@ class Learned1d(Position):
         """Interpolate the patches' part of the table (bicubic, antialiased, as timm does); the prefix stays."""
         prefix = state["pos_embed"][:, : self.layout.prefix_tokens]
         patches = state["pos_embed"][:, self.layout.prefix_tokens :]
-        image = patches.float().unflatten(1, old).permute(0, 3, 1, 2)
+        image = patches.float().reshape(1, *old, -1).permute(0, 3, 1, 2)
         image = interpolate(image, size=new, mode="bicubic", antialias=True)
         patches = image.permute(0, 2, 3, 1).flatten(1, 2).to(prefix.dtype)
         return {**state, "pos_embed": torch.cat([prefix, patches], dim=1)}

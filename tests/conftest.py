@@ -1,0 +1,90 @@
+"""What holds for every test: no network, no display, the same random numbers, no pretrained weights but local ones."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import random
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+os.environ["MPLBACKEND"] = "Agg"
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+settings.register_profile("vitrail", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("vitrail")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class NetworkUsed(BaseException):
+    """Say that a test reached for the network; no `except Exception` hides it."""
+
+
+def is_local(host: object) -> bool:
+    """Say whether a host is this machine: no name at all, localhost, or a loopback address."""
+    if host in (None, "", b"", "localhost", b"localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.decode() if isinstance(host, bytes) else str(host)).is_loopback
+    except ValueError:
+        return False
+
+
+def guarded(original: Callable[..., Any], host_of: Callable[..., object]) -> Callable[..., Any]:
+    """Wrap a function of the socket module so that it refuses hosts that are not this machine."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        host = host_of(*args, **kwargs)
+        if not is_local(host):
+            raise NetworkUsed(f"tests are offline; something asked for {host!r}")
+        return original(*args, **kwargs)
+
+    return call
+
+
+def host_of_address(sock: socket.socket, address: Any) -> object:
+    """Find the host in what `connect` was given; sockets that are files have none."""
+    return address[0] if sock.family in (socket.AF_INET, socket.AF_INET6) else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def offline() -> Iterator[None]:
+    """Let no test reach another machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, guarded(getattr(socket.socket, name), host_of_address))
+        patch.setattr(socket, "getaddrinfo", guarded(socket.getaddrinfo, lambda host, *_, **__: host))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def deterministic() -> None:
+    """Begin every test with the same random numbers, without importing what the test does not."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Give the folder of pyproject.toml."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_weights() -> Path:
+    """Give a folder of real pretrained weights, one folder a model; skip where there is none."""
+    given = os.environ.get("VITRAIL_TEST_MODELS")
+    folder = Path(given) if given else ROOT.parent / "shared" / "models"
+    if not folder.is_dir():
+        pytest.skip(f"no pretrained weights in {folder}: name a folder of them in VITRAIL_TEST_MODELS")
+    return folder
