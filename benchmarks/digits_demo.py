@@ -1,6 +1,6 @@
 """Repeat the demo for several seeds, and compare with SVC and 1-NN on the very same splits.
 
-    uv run python benchmarks/digits_demo.py --seeds 0 1 2 3 4
+uv run python benchmarks/digits_demo.py --seeds 0 1 2 3 4
 """
 
 from __future__ import annotations

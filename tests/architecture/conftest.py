@@ -68,7 +68,7 @@ def sources(root: Path) -> list[Source]:
 
 
 @pytest.fixture(scope="session")
-def test_sources(root: Path) -> list[Source]:
+def sources_of_tests(root: Path) -> list[Source]:
     """Give every file of the tests."""
     return read(root, "tests")
 

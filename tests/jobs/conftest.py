@@ -15,7 +15,9 @@ from vitrail.data.sources import open_dataset
 QUICK = {"model": "vit_nano_conv_patch2_8", "settings": {"depth": 1, "batch_size": 128}}
 
 
-def _write_digits(folder: Path, count: int, splits: tuple[str, ...] = ("",), suffixes: tuple[str, ...] = (".png",)) -> Path:
+def _write_digits(
+    folder: Path, count: int, splits: tuple[str, ...] = ("",), suffixes: tuple[str, ...] = (".png",)
+) -> Path:
     """Write the first `count` digits as images into class folders, spread over the splits."""
     samples = open_dataset("digits", classes=[str(digit) for digit in range(10)]).splits["test"]
     for number in range(count):

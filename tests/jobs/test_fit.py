@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as parquet
 import pytest
+from pyarrow import parquet
 from safetensors import safe_open
 
 import vitrail
@@ -24,7 +24,8 @@ def content(path: Path):
     """Read a model file with safetensors alone."""
     with safe_open(path, framework="np") as file:
         record = json.loads(file.metadata()["vitrail"])
-        return {"record": record, "tensors": {name: file.get_tensor(name) for name in file.keys()}}
+        names = list(file.keys())
+        return {"record": record, "tensors": {name: file.get_tensor(name) for name in names}}
 
 
 def assert_same_weights(one: Path, other: Path):
@@ -36,7 +37,15 @@ def assert_same_weights(one: Path, other: Path):
 
 def test_a_run_leaves_what_the_design_says(digits_run):
     names = {path.name for path in digits_run.path.iterdir()}
-    expected = {"model.safetensors", "last", "config.toml", "metrics.jsonl", "report.html", "predictions.parquet", "log.txt"}
+    expected = {
+        "model.safetensors",
+        "last",
+        "config.toml",
+        "metrics.jsonl",
+        "report.html",
+        "predictions.parquet",
+        "log.txt",
+    }
     assert expected <= names
     assert "bad_files.csv" not in names
     records = [json.loads(line) for line in (digits_run.path / "metrics.jsonl").read_text().splitlines()]
@@ -83,7 +92,9 @@ def test_minutes_fix_the_steps_and_write_them_down(quick, tmp_path):
 
 def test_notes_say_what_was_chosen(tmp_path):
     notes: list[str] = []
-    vitrail.fit("digits", out=tmp_path / "run", epochs=1, listener=lambda event: notes.append(getattr(event, "text", "")))
+    vitrail.fit(
+        "digits", out=tmp_path / "run", epochs=1, listener=lambda event: notes.append(getattr(event, "text", ""))
+    )
     text = "\n".join(notes)
     assert "set aside as test" in text
     assert "model vit_nano_conv_patch2_8" in text
@@ -134,7 +145,9 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(number, code, dig
         "--set", "depth=1", "--set", "batch_size=128", "--set", "mixup=0.3", "--set", "drop_rate=0.1",
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([*command, "--out", str(tmp_path / "cut")], stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "cut")], stderr=subprocess.PIPE, text=True, env=environment
+    )
     metrics = tmp_path / "cut" / "metrics.jsonl"
     deadline = time.monotonic() + 120
     while not (metrics.is_file() and metrics.read_text().count("\n") >= 2) and time.monotonic() < deadline:
@@ -143,7 +156,9 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(number, code, dig
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
     assert "--resume" in errors
-    subprocess.run([*command, "--out", str(tmp_path / "cut"), "--resume"], check=True, capture_output=True, env=environment)
+    subprocess.run(
+        [*command, "--out", str(tmp_path / "cut"), "--resume"], check=True, capture_output=True, env=environment
+    )
     subprocess.run([*command, "--out", str(tmp_path / "whole")], check=True, capture_output=True, env=environment)
     assert_same_weights(tmp_path / "cut" / "model.safetensors", tmp_path / "whole" / "model.safetensors")
     steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
@@ -155,7 +170,7 @@ def test_bad_files_are_named_and_left_out(quick, tmp_path, write_digits):
     data = write_digits(tmp_path / "data", 200, ("train", "val", "test"))
     broken = {"train": "truncated", "val": "text", "test": "empty"}
     for split, kind in broken.items():
-        victim = sorted((data / split).rglob("*.png"))[0]
+        victim = min((data / split).rglob("*.png"))
         victim.write_bytes({"truncated": victim.read_bytes()[:40], "text": b"no image", "empty": b""}[kind])
     tree = {path: path.read_bytes() for path in data.rglob("*.png")}
     run = vitrail.fit(data, out=tmp_path / "run", epochs=1, **quick)

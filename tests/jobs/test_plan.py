@@ -44,7 +44,9 @@ def test_plans_are_written_and_read_back(tmp_path):
 
 
 def test_settings_are_laid_over():
-    plan, _ = make_plan(Request("random", "S/16", "photos", image_size=32, settings={"lr": 3e-4, "num_heads": 3}), dataset(8), "cpu")
+    plan, _ = make_plan(
+        Request("random", "S/16", "photos", image_size=32, settings={"lr": 3e-4, "num_heads": 3}), dataset(8), "cpu"
+    )
     assert plan.recipe.optimizer.lr == 3e-4
     assert plan.model.block.num_heads == 3
     assert plan.spec.size == (32, 32)

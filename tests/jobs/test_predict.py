@@ -6,9 +6,9 @@ import csv
 import json
 
 import numpy as np
-import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 import vitrail
 from vitrail.jobs.predict import expand_paths, predict_paths

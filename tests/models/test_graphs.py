@@ -8,7 +8,7 @@ from torch._dynamo.testing import CompileCounter
 from torch.nn.functional import cross_entropy
 
 from vitrail.nn.init import INITS
-from vitrail.nn.mlp import ACTIVATIONS
+from vitrail.nn.activation import ACTIVATIONS
 from vitrail.nn.norm import NORMS
 from vitrail.nn.pooling import POOLS
 from vitrail.nn.position import POSITIONS

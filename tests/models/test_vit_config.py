@@ -9,7 +9,7 @@ from torch import nn
 from vitrail.core.config import from_dict, to_dict
 from vitrail.core.errors import ConfigError
 from vitrail.models import VisionTransformer, ViTConfig
-from vitrail.nn.mlp import ACTIVATIONS
+from vitrail.nn.activation import ACTIVATIONS
 from vitrail.nn.norm import LayerNormConfig, RmsNormConfig
 from vitrail.nn.pooling import MeanPool
 from vitrail.nn.position import Learned1d, Position

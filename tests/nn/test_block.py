@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from vitrail.core.errors import ConfigError
-from vitrail.nn.block import Block, BlockConfig, DropConfig
+from vitrail.nn.block import Block
+from vitrail.nn.block_config import BlockConfig, DropConfig
 from vitrail.nn.position import Layout, Position
 
 GRID = (2, 2)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from vitrail.nn.mlp import ACTIVATIONS, Mlp
+from vitrail.nn.activation import ACTIVATIONS
+from vitrail.nn.mlp import Mlp
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ def _finite(value: Any) -> Any:
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    if isinstance(value, float) and value != value or value in (float("inf"), float("-inf")):
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
 
@@ -64,27 +65,30 @@ class Console:
         Args:
             event: what a job tells.
         """
-        name = type(event).__name__
-        if name == "Note":
-            mark = "[yellow]warning:[/] " if event.warning else "[dim]·[/] "  # type: ignore[union-attr]
-            self.console.print(mark, end="")
-            self.console.print(event.text, markup=False)  # type: ignore[union-attr]
-        elif name == "Started":
+        from vitrail.jobs.events import Evaluated, Note, Started
+        from vitrail.train.loop import StepDone
+
+        if isinstance(event, Note):
+            self.console.print("[yellow]warning:[/] " if event.warning else "[dim]·[/] ", end="")
+            self.console.print(event.text, markup=False)
+        elif isinstance(event, Started):
             self.task = self.progress.add_task(
-                "training", total=event.total_steps, completed=event.first_step, figures=""  # type: ignore[union-attr]
+                "training", total=event.total_steps, completed=event.first_step, figures=""
             )
             self.progress.start()
-        elif name == "StepDone":
-            self._step(event)  # type: ignore[arg-type]
-        elif name == "Evaluated":
-            self._evaluated(event)  # type: ignore[arg-type]
+        elif isinstance(event, StepDone):
+            self._step(event)
+        elif isinstance(event, Evaluated):
+            self._evaluated(event)
 
     def _step(self, event: StepDone) -> None:
         share = 0.1 if self.speed else 1.0
         self.loss += share * (event.loss - self.loss)
         self.accuracy += share * (event.correct / event.images - self.accuracy)
         self.speed += share * (event.images / event.seconds - self.speed)
-        figures = f"loss {self.loss:.3f}  accuracy {100 * self.accuracy:.1f} %  {self.speed:.0f} images/s{self.validation}"
+        figures = (
+            f"loss {self.loss:.3f}  accuracy {100 * self.accuracy:.1f} %  {self.speed:.0f} images/s{self.validation}"
+        )
         self.progress.update(self.task, completed=event.step, figures=figures)
 
     def _evaluated(self, event: Evaluated) -> None:
@@ -109,13 +113,12 @@ def accuracy_lines(metrics: dict[str, Any]) -> list[str]:
         Lines for a person.
     """
     low, high = metrics["interval"]
-    lines = [
-        f"{metrics['split']} accuracy  {100 * metrics['top1']:.2f} %   (95 % interval {100 * low:.2f} … {100 * high:.2f}, "
-        f"n = {metrics['n']})"
-    ]
+    interval = f"95 % interval {100 * low:.2f} … {100 * high:.2f}, n = {metrics['n']}"
+    lines = [f"{metrics['split']} accuracy  {100 * metrics['top1']:.2f} %   ({interval})"]
     if "top5" in metrics:
         lines.append(f"top-5          {100 * metrics['top5']:.2f} %")
-    lines.append(f"balanced       {100 * metrics['balanced_accuracy']:.2f} %   macro-F1 {100 * metrics['macro_f1']:.2f} %")
+    lines.append(f"balanced       {100 * metrics['balanced_accuracy']:.2f} %")
+    lines.append(f"macro-F1       {100 * metrics['macro_f1']:.2f} %")
     lines.append(f"calibration    ECE {100 * metrics['ece']:.2f} %   NLL {metrics['nll']:.4f}")
     weak = sorted((row for row in metrics["per_class"] if row["n"]), key=lambda row: row["recall"])[:3]
     if weak and weak[0]["recall"] < 1:

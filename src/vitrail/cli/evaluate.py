@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument("reference", metavar="REF", help="run folder or model file")
     parser.add_argument("data", metavar="DATA", help="labelled images, as for `vitrail fit`")
-    parser.add_argument("--split", default="test", choices=("test", "val", "train"), help="which images (default: test)")
+    parser.add_argument(
+        "--split", default="test", choices=("test", "val", "train"), help="which images (default: test)"
+    )
     parser.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
 
 

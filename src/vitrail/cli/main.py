@@ -38,7 +38,9 @@ def build_parser(verb: str | None = None) -> tuple[Parser, Parser | None]:
     Returns:
         The whole parser, and the verb's.
     """
-    parser = Parser(prog="vitrail", description="The Vision Transformer toolkit: images in, a classifier you can trust out.")
+    parser = Parser(
+        prog="vitrail", description="The Vision Transformer toolkit: images in, a classifier you can trust out."
+    )
     parser.add_argument("--version", action="version", version=f"vitrail {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
     chosen = None
@@ -104,7 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except Exception as error:
         traceback.print_exc()
-        _complain(f"internal error: {error!r}", "this is a bug of vitrail: please report it with the lines above", as_json)
+        _complain(
+            f"internal error: {error!r}", "this is a bug of vitrail: please report it with the lines above", as_json
+        )
         return 1
     return 0
 

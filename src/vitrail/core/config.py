@@ -106,7 +106,9 @@ def is_config(annotation: object) -> bool:
     Returns:
         True for dataclasses that are not components.
     """
-    return isinstance(annotation, type) and dataclasses.is_dataclass(annotation) and not issubclass(annotation, Component)
+    return (
+        isinstance(annotation, type) and dataclasses.is_dataclass(annotation) and not issubclass(annotation, Component)
+    )
 
 
 def from_dict(cls: type[Config], data: Mapping[str, Any], where: str = "") -> Config:
@@ -217,7 +219,9 @@ def to_dict(config: Any) -> Any:
     if isinstance(config, tuple | list):
         return [to_dict(item) for item in config]
     if callable(config):
-        raise ConfigError(f"{config!r} has no name and cannot be written to a file", hint="add it as a row to its table")
+        raise ConfigError(
+            f"{config!r} has no name and cannot be written to a file", hint="add it as a row to its table"
+        )
     return config
 
 

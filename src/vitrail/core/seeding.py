@@ -57,9 +57,7 @@ def philox(counter: npt.NDArray[np.uint64], key: tuple[int, int]) -> npt.NDArray
     return np.stack([c0, c1, c2, c3], axis=1)
 
 
-def uniform(
-    seed: int, stream: Stream, epoch: int, index: npt.ArrayLike, count: int
-) -> npt.NDArray[np.float64]:
+def uniform(seed: int, stream: Stream, epoch: int, index: npt.ArrayLike, count: int) -> npt.NDArray[np.float64]:
     """Draw `count` uniform numbers for each index.
 
     Args:

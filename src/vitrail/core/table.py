@@ -27,17 +27,15 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     def parts(text: str) -> str:
         return " ".join(sorted(re.findall(r"[a-z]+|\d+", text.lower())))
 
-    def likeness(candidate: str) -> float:
-        return difflib.SequenceMatcher(None, name, candidate).ratio()
+    def ratio(one: str, other: str) -> float:
+        return difflib.SequenceMatcher(None, other, one).ratio()
 
-    spellings: dict[str, list[str]] = {}
-    for candidate in known:
-        spellings.setdefault(candidate.lower(), []).append(candidate)
-    close = difflib.get_close_matches(name.lower(), spellings, n=count, cutoff=0.6)
-    by_parts = {parts(candidate): candidate for candidate in spellings}
-    close += [by_parts[match] for match in difflib.get_close_matches(parts(name), by_parts, n=count, cutoff=0.75)]
-    found = [sorted(spellings[match], key=likeness, reverse=True) for match in dict.fromkeys(close)]
-    return [candidate for group in found for candidate in group][:count]
+    def likeness(candidate: str) -> tuple[float, float]:
+        whole, in_parts = ratio(name.lower(), candidate.lower()), ratio(parts(name), parts(candidate))
+        return max(whole if whole >= 0.6 else 0, in_parts if in_parts >= 0.75 else 0), ratio(name, candidate)
+
+    scores = {candidate: likeness(candidate) for candidate in known}
+    return sorted((one for one in scores if scores[one][0] > 0), key=lambda one: scores[one], reverse=True)[:count]
 
 
 def did_you_mean(name: str, known: Iterable[str], listing: str = "") -> str:

@@ -18,7 +18,25 @@ from vitrail.core.errors import ImageError
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
 """Pillow's names; JPEG includes MPO, of which the first picture is taken."""
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm .avif .mpo".split()
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".apng",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".avif",
+        ".mpo",
+    ]
 )
 MAX_PIXELS = 50_000_000
 
@@ -108,7 +126,7 @@ def is_image_name(path: str | Path) -> bool:
 def _from_array(array: npt.NDArray[np.uint8]) -> Image.Image:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
-    if array.dtype != np.uint8 or not (array.ndim == 2 or array.ndim == 3 and array.shape[2] == 3) or not array.size:
+    if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)) or not array.size:
         raise ImageError(
             f"an array of shape {array.shape} and type {array.dtype} is no image; allowed: (height, width) or "
             "(height, width, 3) of uint8"

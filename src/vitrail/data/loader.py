@@ -142,7 +142,11 @@ class _FileBatches(Dataset[tuple[Pixels, npt.NDArray[np.int64], list[tuple[int, 
     """Be a data set whose items are whole batches of one epoch, for torch's DataLoader."""
 
     def __init__(
-        self, samples: Samples, spec: ImageSpec, batches: list[npt.NDArray[np.int64]], boxes: npt.NDArray[np.float64] | None
+        self,
+        samples: Samples,
+        spec: ImageSpec,
+        batches: list[npt.NDArray[np.int64]],
+        boxes: npt.NDArray[np.float64] | None,
     ) -> None:
         self.samples, self.spec, self.batches, self.boxes = samples, spec, batches, boxes
 

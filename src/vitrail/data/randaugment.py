@@ -44,7 +44,9 @@ def _auto_contrast(images: Tensor, _: Tensor) -> Tensor:
 
 def _equalize(images: Tensor, _: Tensor) -> Tensor:
     flat = (images * 255).round().long().flatten(2)
-    counts = torch.zeros(*flat.shape[:2], 256, device=images.device).scatter_add_(2, flat, torch.ones_like(flat).float())
+    counts = torch.zeros(*flat.shape[:2], 256, device=images.device).scatter_add_(
+        2, flat, torch.ones_like(flat).float()
+    )
     cumulative = counts.cumsum(dim=2)
     lowest = torch.where(counts > 0, cumulative, cumulative.new_tensor(float("inf"))).amin(dim=2, keepdim=True)
     span = (cumulative[..., -1:] - lowest).clamp_min(1)

@@ -32,7 +32,9 @@ def _csv(file: IO[bytes]) -> tuple[Callable[[Prediction], None], Callable[[], No
 
     def add(answer: Prediction) -> None:
         top = ";".join(f"{label}={probability:.6f}" for label, probability in answer.top)
-        writer.writerow([answer.path, answer.label or "", answer.probability if answer.top else "", top, answer.error or ""])
+        writer.writerow(
+            [answer.path, answer.label or "", answer.probability if answer.top else "", top, answer.error or ""]
+        )
 
     return add, lambda: None
 
@@ -54,7 +56,7 @@ def _json(file: IO[bytes]) -> tuple[Callable[[Prediction], None], Callable[[], N
 
 def _parquet(file: IO[bytes]) -> tuple[Callable[[Prediction], None], Callable[[], None]]:
     import pyarrow as arrow
-    import pyarrow.parquet as parquet
+    from pyarrow import parquet
 
     best = arrow.list_(arrow.struct([("label", arrow.string()), ("probability", arrow.float64())]))
     columns = [("path", arrow.string()), ("label", arrow.string()), ("probability", arrow.float64()), ("top", best)]

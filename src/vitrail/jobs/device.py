@@ -20,7 +20,9 @@ def choose_device(name: str | None) -> torch.device:
         ConfigError: if it is unknown or not there.
     """
     if name in (None, "auto"):
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device(
+            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
     try:
         device = torch.device(str(name))
     except RuntimeError:

@@ -75,7 +75,7 @@ class Evaluation:
 
 def evaluate(
     reference: Reference | Any,
-    data: Reference,
+    data: Reference | Dataset,
     split: str = "test",
     device: str | None = "cpu",
     listener: Listener = silent,
@@ -87,7 +87,7 @@ def evaluate(
 
     Args:
         reference: a run folder, a model file, or what `fit` returned.
-        data: a data reference.
+        data: a data reference, or an open data set with the model's classes.
         split: "test", "val" or "train".
         device: where to compute; None for the fastest there is.
         listener: is told of decisions and warnings.
@@ -101,13 +101,17 @@ def evaluate(
     """
     clock = time.perf_counter()
     predictor = load(reference, device)
-    dataset = open_for(predictor, data, listener)
+    dataset = data if isinstance(data, Dataset) else open_for(predictor, data, listener)
+    if dataset.classes != predictor.classes:
+        raise DataError(f"{dataset.reference} has other classes than the model, or in another order")
     for note in dataset.notes:
         listener(Note(note))
     evaluation = evaluate_split(predictor, dataset, split, clock)
     if evaluation.outputs.bad:
         count = len(evaluation.outputs.bad)
-        listener(Note(f"{count} images could not be used and do not count; the first: {evaluation.outputs.bad[0][1]}", True))
+        listener(
+            Note(f"{count} images could not be used and do not count; the first: {evaluation.outputs.bad[0][1]}", True)
+        )
     return evaluation
 
 
@@ -133,7 +137,9 @@ def open_for(predictor: Predictor, data: Reference, listener: Listener = silent)
         if dataset.fingerprint() == record.data.get("fingerprint"):
             return dataset
         if str(data) == record.data.get("reference"):
-            listener(Note(f"{data} has changed since training: some images of its test split may have been trained on", True))
+            listener(
+                Note(f"{data} has changed since training: some images of its test split may have been trained on", True)
+            )
             return dataset
     return open_dataset(data, seed, record.classes)
 

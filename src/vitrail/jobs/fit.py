@@ -15,12 +15,13 @@ from vitrail.data.dataset import Dataset
 from vitrail.data.sources import open_dataset
 from vitrail.jobs.device import choose_device
 from vitrail.jobs.evaluate import Evaluation, evaluate_split
-from vitrail.jobs.events import Listener, Note, silent
+from vitrail.jobs.events import Event, Listener, Note, silent
 from vitrail.jobs.plan import Plan, Request, differences, make_plan
 from vitrail.jobs.predictor import load
 from vitrail.jobs.run_folder import RunFolder
 from vitrail.jobs.summary import write_summary
 from vitrail.jobs.training import Training
+from vitrail.models.config import ViTConfig
 from vitrail.train.recipe import Recipe
 from vitrail.weights.reference import Reference
 
@@ -57,8 +58,8 @@ class Run:
 
 
 def fit(
-    data: Reference | None = None,
-    model: Reference | None = None,
+    data: Reference | Dataset | None = None,
+    model: Reference | ViTConfig | None = None,
     recipe: str | Recipe | None = None,
     *,
     out: Reference | None = None,
@@ -76,8 +77,8 @@ def fit(
     """Train a classifier, keep the best weights by validation, and measure them on the test split.
 
     Args:
-        data: a data reference; may be left out with `config`.
-        model: variant, or a run folder or model file to start from; None to choose by the images' size.
+        data: a data reference, or an open data set; may be left out with `config`.
+        model: variant, config, or a run folder or model file to start from; None to choose by the images' size.
         recipe: row of `RECIPES`, or a recipe; None to choose by the images' size.
         out: run folder; None for a new one under `runs/`.
         seed: seed of everything random.
@@ -105,30 +106,41 @@ def fit(
     given = read_toml(Path(config), Plan) if config is not None else None
     if data is None and given is None:
         raise ConfigError("no data reference was given", hint="vitrail fit DATA, or --config FILE")
-    reference = str(data if data is not None else given.data if given else "")
-    request = Request(
-        reference, None if model is None else str(model), recipe, seed, epochs, minutes, image_size, settings
-    )
+    opened = data if isinstance(data, Dataset) else None
+    reference = opened.reference if opened else str(data if data is not None else given.data if given else "")
+    start = model if model is None or isinstance(model, ViTConfig) else str(model)
+    request = Request(reference, start, recipe, seed, epochs, minutes, image_size, settings)
     target = choose_device(device)
-    dataset = open_dataset(reference, given.seed if given else seed)
+    dataset = opened or open_dataset(reference, given.seed if given else seed)
     _require_splits(dataset)
     plan, notes = (given, []) if given else make_plan(request, dataset, target.type)
     folder = RunFolder.prepare(None if out is None else Path(out), _run_name(reference), resume, overwrite)
+    training = Training(plan, dataset, target, folder, _logging(folder, listener), [*dataset.notes, *notes])
+    return _train(training, request, resume, clock)
 
-    def tell(event: Any) -> None:
+
+def _logging(folder: RunFolder, listener: Listener) -> Listener:
+    """Write notes to the run's log on their way to the listener."""
+
+    def tell(event: Event) -> None:
         if isinstance(event, Note):
             folder.write_log(event.text)
         listener(event)
 
-    for text in [*dataset.notes, *notes]:
-        tell(Note(text))
-    training = Training(plan, dataset, target, folder, tell)
-    plan = _resumed(folder, plan, request) if resume else training.fix_steps(request)
-    if not resume:
-        write_toml(folder.config, plan, "vitrail: everything that decided this run; repeat it with `vitrail fit --config`")
+    return tell
+
+
+def _train(training: Training, request: Request, resume: bool, clock: float) -> Run:
+    folder = training.folder
+    if resume:
+        plan = _resumed(folder, training.plan, request)
+    else:
+        plan = training.fix_steps(request)
+        heading = "vitrail: everything that decided this run; repeat it with `vitrail fit --config`"
+        write_toml(folder.config, plan, heading)
     training.run(plan, resume)
-    run = _finish(folder, plan, dataset, training, clock)
-    tell(Note(f"finished: {run.evaluation.split} accuracy {100 * run.top1:.2f} %"))
+    run = _finish(folder, plan, training.dataset, training, clock)
+    training.tell(Note(f"finished: {run.evaluation.split} accuracy {100 * run.top1:.2f} %"))
     return run
 
 
@@ -163,5 +175,5 @@ def _finish(folder: RunFolder, plan: Plan, dataset: Dataset, training: Training,
     split = "test" if "test" in dataset.splits else "val"
     evaluation = evaluate_split(predictor, dataset, split)
     training.write_bad_files(evaluation)
-    write_summary(folder, evaluation, plan, dataset, predictor, time.perf_counter() - clock)
+    write_summary(folder, evaluation, plan, dataset, predictor, time.perf_counter() - clock, training.notes)
     return Run(folder.path, evaluation, plan, time.perf_counter() - clock)

@@ -74,7 +74,7 @@ class Request:
 
     Args:
         data: data reference.
-        model: variant, run folder or model file to start from.
+        model: variant, run folder or model file to start from, or a config.
         recipe: row of `RECIPES`, or a recipe.
         seed: seed of everything random.
         epochs: passes over the training split.
@@ -84,7 +84,7 @@ class Request:
     """
 
     data: str
-    model: str | None = None
+    model: str | ViTConfig | None = None
     recipe: str | Recipe | None = None
     seed: int = 0
     epochs: int | None = None
@@ -166,9 +166,9 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     return plan, notes
 
 
-def _architecture(name: str, probe: Probe) -> tuple[ViTConfig, ImageSpec, str]:
-    if is_variant(name):
-        config = ViTConfig.of(**variant_fields(name))
+def _architecture(name: str | ViTConfig, probe: Probe) -> tuple[ViTConfig, ImageSpec, str]:
+    if isinstance(name, ViTConfig) or is_variant(name):
+        config = name if isinstance(name, ViTConfig) else ViTConfig.of(**variant_fields(name))
         channels = 1 if probe.grey else 3
         half = (0.5,) * channels
         return config, ImageSpec(config.image_size, half, half, color="L" if probe.grey else "RGB"), ""
@@ -225,4 +225,3 @@ def differences(old: Any, new: Any, prefix: str = "") -> list[str]:
         keys = dict.fromkeys([*old, *new])
         return [line for key in keys for line in differences(old.get(key), new.get(key), f"{prefix}.{key}".lstrip("."))]
     return [] if old == new else [f"{prefix}: {old!r} → {new!r}"]
-

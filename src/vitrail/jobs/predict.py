@@ -63,7 +63,9 @@ def expand_paths(paths: Iterable[str]) -> list[str]:
                 if is_image_name(name) and not name.startswith(".")
             ]
             if not found:
-                raise DataError(f"{path}: no image in this folder", hint="images end in .jpg, .png, .webp, .bmp, .gif, .tif …")
+                raise DataError(
+                    f"{path}: no image in this folder", hint="images end in .jpg, .png, .webp, .bmp, .gif, .tif …"
+                )
             files += found
         elif os.path.isfile(path):
             files.append(path)

@@ -147,7 +147,7 @@ def load(reference: Reference | Any, device: str | None = "cpu") -> Predictor:
     """Load a trained model with everything it needs.
 
     Args:
-        reference: a run folder, a model file, or what `fit` returned.
+        reference: a run folder, a model file, what `fit` returned, or a Predictor, which is given back as it is.
         device: where to compute; None for the fastest there is.
 
     Returns:
@@ -156,13 +156,15 @@ def load(reference: Reference | Any, device: str | None = "cpu") -> Predictor:
     Raises:
         WeightsError: if there is no such model, or its file is damaged or of another kind.
     """
+    if isinstance(reference, Predictor):
+        return reference
     path = model_path(getattr(reference, "path", reference))
     model, record = load_model(path)
     return Predictor(model, record, path, device)
 
 
 def _listed(images: Images) -> ImageList:
-    if isinstance(images, list | tuple) or isinstance(images, np.ndarray) and images.ndim == 4:
+    if isinstance(images, list | tuple) or (isinstance(images, np.ndarray) and images.ndim == 4):
         return images
     return [images]  # type: ignore[list-item]
 

@@ -8,7 +8,7 @@ import signal
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
@@ -26,7 +26,7 @@ from vitrail.data.loader import BadFile, TrainLoader
 from vitrail.engines.build import build_engine
 from vitrail.evaluation.metrics import softmax
 from vitrail.jobs.evaluate import Evaluation
-from vitrail.jobs.events import Evaluated, Listener, Note, Started
+from vitrail.jobs.events import Evaluated, Event, Listener, Note, Started
 from vitrail.jobs.inference import compute_outputs
 from vitrail.jobs.plan import Plan, Request, choose_epochs
 from vitrail.jobs.run_folder import RunFolder
@@ -48,11 +48,24 @@ class Training:
         dataset: the opened data.
         device: where.
         folder: where results go.
-        tell: is told of everything.
+        listener: is told of everything.
+        notes: decisions made so far, told first.
     """
 
-    def __init__(self, plan: Plan, dataset: Dataset, device: torch.device, folder: RunFolder, tell: Listener) -> None:
-        self.plan, self.dataset, self.device, self.folder, self.tell = plan, dataset, device, folder, tell
+    def __init__(
+        self,
+        plan: Plan,
+        dataset: Dataset,
+        device: torch.device,
+        folder: RunFolder,
+        listener: Listener,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.plan, self.dataset, self.device, self.folder = plan, dataset, device, folder
+        self.listener = listener
+        self.notes: list[str] = []
+        for text in notes:
+            self.tell(Note(text))
         self.loader = TrainLoader(
             dataset.splits["train"],
             plan.spec,
@@ -64,9 +77,9 @@ class Training:
             plan.seed,
         )
         for file in list(self.loader.bad.values())[:3]:
-            tell(Note(f"left out of training: {file.name}: {file.reason}", warning=True))
+            self.tell(Note(f"left out of training: {file.name}: {file.reason}", warning=True))
         if len(self.loader.bad) > 3:
-            tell(Note(f"… and {len(self.loader.bad) - 3} more; all are listed in bad_files.csv", warning=True))
+            self.tell(Note(f"… and {len(self.loader.bad) - 3} more; all are listed in bad_files.csv", warning=True))
         torch.manual_seed(derived_seed(plan.seed, Stream.INIT))
         model = VisionTransformer(plan.model)
         if plan.start:
@@ -80,6 +93,16 @@ class Training:
             "fingerprint": dataset.fingerprint(),
         }
         self._stopped_by = 0
+
+    def tell(self, event: Event) -> None:
+        """Pass an event on, and keep notes for the report.
+
+        Args:
+            event: what happened.
+        """
+        if isinstance(event, Note):
+            self.notes.append(event.text)
+        self.listener(event)
 
     def _load_start(self, model: VisionTransformer) -> None:
         """Take over weights; a head for other classes, and whatever has another shape, starts afresh and is named."""
@@ -95,7 +118,9 @@ class Training:
         if not any(name.startswith("blocks.") for name in taken):
             raise ConfigError(f"{self.plan.start}: no block of this model fits the architecture asked for")
         model.load_state_dict({**ours, **taken})
-        self.tell(Note(f"weights from {self.plan.start}: {len(taken)} tensors taken; fresh: {', '.join(fresh) or 'none'}"))
+        self.tell(
+            Note(f"weights from {self.plan.start}: {len(taken)} tensors taken; fresh: {', '.join(fresh) or 'none'}")
+        )
 
     def fix_steps(self, request: Request) -> Plan:
         """Decide how many steps to take.
@@ -116,7 +141,9 @@ class Training:
             epochs = request.epochs or choose_epochs(self.plan, len(self.loader.usable), self.device.type)
             steps = epochs * per_epoch
             if request.epochs is None:
-                self.tell(Note(f"{epochs} epochs: suits {len(self.loader.usable)} training images on {self.device.type}"))
+                self.tell(
+                    Note(f"{epochs} epochs: suits {len(self.loader.usable)} training images on {self.device.type}")
+                )
         return replace(self.plan, steps=steps)
 
     def _steps_in(self, seconds: float) -> int:
@@ -125,7 +152,7 @@ class Training:
         times: list[float] = []
         begin = time.perf_counter()
         epoch = 0
-        while not times or len(times) < 200 and time.perf_counter() - begin < MEASURED_SHARE * seconds:
+        while not times or (len(times) < 200 and time.perf_counter() - begin < MEASURED_SHARE * seconds):
             clock = time.perf_counter()
             for batch in self.loader.epoch(epoch, 0, self.device):
                 take_step(trial, batch, self.loader, self.plan.recipe, 10**6, epoch, self.device)
@@ -176,7 +203,7 @@ class Training:
                     self._save_checkpoint()
                     raise Interrupted(
                         f"stopped at step {self.state.step} of {plan.steps}; checkpoint in {self.folder.path / 'last'}",
-                        f"go on with: vitrail fit {plan.data} --out {self.folder.path} --resume (and the same settings)",
+                        f"go on with the same command, and --out {self.folder.path} --resume",
                         self._stopped_by,
                     )
 
@@ -202,7 +229,9 @@ class Training:
 
     def _validate(self, state: TrainState) -> tuple[float, float]:
         samples = self.dataset.splits["val"]
-        outputs = compute_outputs(build_engine("torch", state.evaluated, device=str(self.device)), self.plan.spec, samples)
+        outputs = compute_outputs(
+            build_engine("torch", state.evaluated, device=str(self.device)), self.plan.spec, samples
+        )
         if not len(outputs.labels):
             raise DataError(f"not one image of the val split can be used; the first: {outputs.bad[0][1]}")
         for number, reason in outputs.bad:

@@ -23,8 +23,12 @@ def create_model(name: str | ViTConfig, **fields: Any) -> VisionTransformer:
     Raises:
         ConfigError: for unknown names and values that are not allowed.
     """
-    config = name if isinstance(name, ViTConfig) else ViTConfig.of(**variant_fields(name))
-    return VisionTransformer(config.updated(**fields) if fields else config)
+    if isinstance(name, ViTConfig):
+        return VisionTransformer(name.updated(**fields) if fields else name)
+    variant = variant_fields(name)
+    if "representation_size" in fields:
+        variant.pop("has_logits", None)
+    return VisionTransformer(ViTConfig.of(**{**variant, **fields}))
 
 
 def list_models(pattern: str = "*") -> list[str]:

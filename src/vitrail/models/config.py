@@ -7,10 +7,11 @@ from typing import Any, Self
 
 from vitrail.core.config import require
 from vitrail.core.override import override
-from vitrail.nn.block import BlockConfig, DropConfig
+from vitrail.nn.block_config import BlockConfig, DropConfig
 from vitrail.nn.init import INITS
 from vitrail.nn.pooling import ClassTokenPoolConfig, PoolConfig
-from vitrail.nn.position import Grid, Learned1dConfig, PositionConfig
+from vitrail.nn.position import Learned1dConfig, PositionConfig
+from vitrail.nn.shapes import Grid
 from vitrail.nn.stem import PatchStemConfig, StemConfig
 
 

@@ -34,6 +34,15 @@ LONG_NAMES = {
 }  # fmt: skip
 IMAGE_SIZES = {8: (224, 384), 14: (224, 336, 518), 16: (224, 384, 512), 32: (224, 384)}
 
+SMALL_IMAGES = (
+    ("nano", 2, 8),
+    ("micro", 4, 16),
+    ("micro", 4, 28),
+    ("micro", 4, 32),
+    ("mini", 4, 32),
+    ("mini", 8, 64),
+    ("mini", 8, 96),
+)
 CONV: Fields = {"stem": "conv", "pool": "mean", "class_token": False}
 
 
@@ -50,9 +59,7 @@ def _rows() -> Iterator[tuple[str, Fields]]:
     for short, patch in (("B", 16), ("B", 32), ("L", 16), ("L", 32), ("H", 14)):
         fields = {**SIZES[short], "patch_size": patch, "img_size": 224, "num_classes": 21843, "has_logits": True}
         yield f"vit_{LONG_NAMES[short]}_patch{patch}_224_in21k", fields
-    for size, patch, image in (
-        ("nano", 2, 8), ("micro", 4, 16), ("micro", 4, 28), ("micro", 4, 32), ("mini", 4, 32), ("mini", 8, 64), ("mini", 8, 96),
-    ):  # fmt: skip
+    for size, patch, image in SMALL_IMAGES:
         yield f"vit_{size}_conv_patch{patch}_{image}", {**SIZES[size], **CONV, "patch_size": patch, "img_size": image}
 
 
@@ -76,7 +83,7 @@ def variant_fields(name: str) -> Fields:
     match = _SHORT.fullmatch(name)
     if match and name not in VARIANTS:
         size, patch = match.group(1), int(match.group(2))
-        if size in SIZES and 1 <= patch:
+        if size in SIZES and patch >= 1:
             return {**SIZES[size], "patch_size": patch, "img_size": 224}
     if name in VARIANTS:
         return dict(VARIANTS[name])

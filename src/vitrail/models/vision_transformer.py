@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from vitrail.core.errors import ConfigError
 from vitrail.models.config import ViTConfig
@@ -14,6 +13,7 @@ from vitrail.nn.block import Block
 from vitrail.nn.init import init_weights
 from vitrail.nn.patch_embed import PatchEmbed
 from vitrail.nn.position import Layout
+from vitrail.nn.shapes import Images, Logits, Tokens
 
 
 class VisionTransformer(nn.Module):
@@ -68,7 +68,7 @@ class VisionTransformer(nn.Module):
         width = self.config.representation_size or self.config.embed_dim
         return nn.Linear(width, self.config.num_classes) if self.config.num_classes else nn.Identity()
 
-    def embed(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch tokens dim"]:
+    def embed(self, images: Images) -> Tokens:
         """Turn images into the sequence that enters the encoder: equation 1.
 
         Args:
@@ -91,9 +91,7 @@ class VisionTransformer(nn.Module):
         x = torch.cat([*prefix, x], dim=1)
         return self.pos_drop(self.position.add(x, self.pos_embed, self.config.grid))
 
-    def forward_features(
-        self, images: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch tokens dim"]:
+    def forward_features(self, images: Images) -> Tokens:
         """Encode images: equations 1 to 4, up to the final normalisation.
 
         Args:
@@ -107,9 +105,7 @@ class VisionTransformer(nn.Module):
             x = block(x, self.position, self.config.grid)
         return self.norm(x)
 
-    def forward_head(
-        self, tokens: Float[Tensor, "batch tokens dim"]
-    ) -> Float[Tensor, "batch out"] | tuple[Float[Tensor, "batch out"], Float[Tensor, "batch out"]]:
+    def forward_head(self, tokens: Tokens) -> Logits | tuple[Logits, Logits]:
         """Turn encoded tokens into logits, or into features if there are no classes.
 
         Args:
@@ -124,9 +120,7 @@ class VisionTransformer(nn.Module):
         distilled = self.head_dist(tokens[:, 1])
         return (out, distilled) if self.training else (out + distilled) / 2
 
-    def forward(
-        self, images: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch out"] | tuple[Float[Tensor, "batch out"], Float[Tensor, "batch out"]]:
+    def forward(self, images: Images) -> Logits | tuple[Logits, Logits]:
         """Classify images.
 
         Args:

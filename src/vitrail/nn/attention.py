@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from vitrail.nn.position import Grid, Position
+from vitrail.nn.position import Position
+from vitrail.nn.shapes import Grid, Heads, Scores, Tokens
 
 
 class Attention(nn.Module):
@@ -41,19 +41,21 @@ class Attention(nn.Module):
         self.proj = nn.Linear(dim, dim)
         self.proj_drop = nn.Dropout(proj_drop)
 
-    def project(
-        self, x: Float[Tensor, "batch tokens dim"], position: Position, grid: Grid
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Compute queries, keys, values (batch, heads, tokens, head_dim) and the position's bias on the scores."""
+    def project(self, x: Tokens, position: Position, grid: Grid) -> tuple[Heads, Heads, Heads, Scores | None]:
+        """Compute queries, keys, values and the position's bias on the scores.
+
+        Args:
+            x: tokens.
+            position: turns queries and keys, gives the bias.
+            grid: rows and columns of patches.
+        """
         batch, tokens, dim = x.shape
         qkv = self.qkv(x).reshape(batch, tokens, 3, self.num_heads, dim // self.num_heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         q, k = position.rotate(q, k, grid)
         return q, k, v, position.bias(q, grid)
 
-    def forward(
-        self, x: Float[Tensor, "batch tokens dim"], position: Position, grid: Grid
-    ) -> Float[Tensor, "batch tokens dim"]:
+    def forward(self, x: Tokens, position: Position, grid: Grid) -> Tokens:
         q, k, v, bias = self.project(x, position, grid)
         dropout = self.attn_drop if self.training else 0.0
         out = scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout, scale=self.scale)

@@ -1,24 +1,12 @@
-"""The two-layer perceptron of a block, and the table of activations."""
+"""The two-layer perceptron of a block."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from vitrail.core.table import Table
-
-ACTIVATIONS: Table[Callable[[], nn.Module]] = Table(
-    "activation",
-    {
-        "gelu": nn.GELU,
-        "gelu_tanh": partial(nn.GELU, approximate="tanh"),
-        "relu": nn.ReLU,
-        "silu": nn.SiLU,
-    },
-)
+from vitrail.nn.shapes import Tokens
 
 
 class Mlp(nn.Module):
@@ -42,5 +30,5 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(hidden_dim, dim)
         self.drop2 = nn.Dropout(drop)
 
-    def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+    def forward(self, x: Tokens) -> Tokens:
         return self.drop2(self.fc2(self.drop1(self.act(self.fc1(x)))))

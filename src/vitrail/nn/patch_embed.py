@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
+
+from vitrail.nn.shapes import Images, Tokens
 
 
 class PatchEmbed(nn.Module):
@@ -22,5 +23,5 @@ class PatchEmbed(nn.Module):
         super().__init__()
         self.proj = nn.Conv2d(in_chans, embed_dim, kernel_size=patch_size, stride=patch_size)
 
-    def forward(self, image: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch patches dim"]:
+    def forward(self, image: Images) -> Tokens:
         return self.proj(image).flatten(2).transpose(1, 2)

@@ -11,8 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from vitrail.core.config import Component, require
 from vitrail.core.table import Table
@@ -31,13 +30,6 @@ class Stem(nn.Sequential):
         super().__init__(OrderedDict(layers))
         self.out_chans = out_chans
         self.reduction = reduction
-
-    def forward(
-        self, image: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch out_chans rows columns"]:
-        for layer in self:
-            image = layer(image)
-        return image
 
 
 class StemConfig(Component):

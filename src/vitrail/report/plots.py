@@ -247,7 +247,9 @@ def _svg(figure: Figure, label: str) -> str:
     text = text[text.index("<svg") :].strip()
     text = re.sub(r"<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r'<g id="[^"]*">', "<g>", text)
-    text = re.sub(r'^<svg[^>]*?(viewBox="[^"]*")[^>]*>', rf'<svg {_NAMESPACES} \1 role="img" aria-label="{label}">', text)
+    text = re.sub(
+        r'^<svg[^>]*?(viewBox="[^"]*")[^>]*>', rf'<svg {_NAMESPACES} \1 role="img" aria-label="{label}">', text
+    )
     return re.sub(r"\s*\n\s*", "\n", text)
 
 

@@ -57,7 +57,9 @@ def read_record(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise WeightsError(f"{path}: there is no checkpoint to resume", hint="start again with --overwrite") from None
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: not a readable checkpoint ({error})", hint="start again with --overwrite") from error
+        raise WeightsError(
+            f"{path}: not a readable checkpoint ({error})", hint="start again with --overwrite"
+        ) from error
 
 
 def load_checkpoint(path: Path, state: TrainState) -> None:

@@ -206,7 +206,7 @@ def autocast(recipe: Recipe, device: torch.device) -> contextlib.AbstractContext
     Returns:
         A context: bfloat16 if asked for, or if "auto" and the device is a GPU that has it; otherwise float32.
     """
-    able = device.type == "mps" or device.type == "cuda" and torch.cuda.is_bf16_supported()
-    if recipe.precision == "bfloat16" or recipe.precision == "auto" and able:
+    able = device.type == "mps" or (device.type == "cuda" and torch.cuda.is_bf16_supported())
+    if recipe.precision == "bfloat16" or (recipe.precision == "auto" and able):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()

@@ -21,4 +21,6 @@ def classification_loss(
         The mean over the batch.
     """
     heads = output if isinstance(output, tuple) else (output,)
-    return sum((cross_entropy(logits.float(), targets) for logits in heads[1:]), cross_entropy(heads[0].float(), targets)) / len(heads)
+    return sum(
+        (cross_entropy(logits.float(), targets) for logits in heads[1:]), cross_entropy(heads[0].float(), targets)
+    ) / len(heads)

@@ -54,7 +54,9 @@ def policy_of(name: str, policies: Policies) -> ParameterPolicy:
     raise ConfigError(f"no policy covers the parameter {name!r}", hint="end the list with ('.*', …)")
 
 
-def build_optimizer(model: nn.Module, config: OptimizerConfig, policies: Policies = MATRICES_DECAY) -> torch.optim.AdamW:
+def build_optimizer(
+    model: nn.Module, config: OptimizerConfig, policies: Policies = MATRICES_DECAY
+) -> torch.optim.AdamW:
     """Build AdamW with one group for each policy; frozen parameters are left out and need no gradient.
 
     Args:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from vitrail.nn.position.base import Grid, Layout, Position, PositionConfig
+from vitrail.nn.position.base import Position
+from vitrail.nn.position.config import PositionConfig
+from vitrail.nn.shapes import Grid, Layout, Tokens
 
 
 class Learned1d(Position):
@@ -29,9 +30,7 @@ class Learned1d(Position):
         table = torch.empty(1, self.layout.prefix_tokens + rows * columns, self.layout.embed_dim)
         return nn.Parameter(nn.init.normal_(table, std=0.02))
 
-    def add(
-        self, tokens: Float[Tensor, "batch tokens dim"], pos_embed: Tensor | None, grid: Grid
-    ) -> Float[Tensor, "batch tokens dim"]:
+    def add(self, tokens: Tokens, pos_embed: Tensor | None, grid: Grid) -> Tokens:
         """Add the table to the tokens."""
         return tokens if pos_embed is None else tokens + pos_embed
 

@@ -1,0 +1,10 @@
+"""Kinds of pooling, from tokens to one vector: one file a kind, one row each in `POOLS`."""
+
+from vitrail.core.table import Table
+from vitrail.nn.pooling.base import PoolConfig
+from vitrail.nn.pooling.class_token import ClassTokenPool, ClassTokenPoolConfig
+from vitrail.nn.pooling.mean import MeanPool, MeanPoolConfig
+
+POOLS: Table[type[PoolConfig]] = Table("pool", {row.kind: row for row in (ClassTokenPoolConfig, MeanPoolConfig)})
+
+__all__ = ["POOLS", "ClassTokenPool", "ClassTokenPoolConfig", "MeanPool", "MeanPoolConfig", "PoolConfig"]
