@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitrail.core.config import Component, from_dict, is_config, require, to_dict
-from vitrail.core.override import leaves, override, parse_assignments
 from vitrail.core.errors import ConfigError
+from vitrail.core.override import leaves, override, parse_assignments
 from vitrail.core.table import Table
 
 
@@ -269,8 +269,11 @@ def test_override_by_last_part_dotted_name_and_whole_part():
 @given(start=OUTERS, end=OUTERS)
 def test_override_of_every_leaf_is_the_other_config(start, end):
     data = to_dict(end)
-    flat = {name: data[name] if "." not in name else data[name.split(".")[0]][name.split(".")[1]] for name in leaves(Outer)}
-    assert override(start, flat) == end
+    values = dict.fromkeys(leaves(Outer), data)
+    for name in values:
+        for part in name.split("."):
+            values[name] = values[name][part]
+    assert override(start, values) == end
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,7 @@ import pytest
 
 from vitrail.core import errors
 
-ALL = [
-    item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, errors.VitrailError)
-]
+ALL = [item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, errors.VitrailError)]
 
 
 @pytest.mark.parametrize(

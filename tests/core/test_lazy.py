@@ -18,7 +18,9 @@ def test_a_name_is_imported_from_its_home():
         get("cube")
 
 
-@pytest.mark.parametrize("package", ["vitrail", "vitrail.core", "vitrail.models", "vitrail.models.variants", "vitrail.bench"])
+@pytest.mark.parametrize(
+    "package", ["vitrail", "vitrail.core", "vitrail.models", "vitrail.models.variants", "vitrail.bench"]
+)
 def test_importing_a_package_does_not_import_torch(package):
     code = f"import sys, {package}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from safetensors import safe_open
 
 import vitrail
 from vitrail.core.toml import read_toml
+from vitrail.data.loader import TrainLoader
 from vitrail.jobs.plan import Plan
 
 
@@ -179,6 +181,17 @@ def test_bad_files_are_named_and_left_out(quick, tmp_path, write_digits):
     assert sorted(row.split(",")[0] for row in rows[1:]) == ["test", "train", "val"]
     assert run.evaluation.metrics["n"] == len(list((data / "test").rglob("*.png"))) - 1
     assert {path: path.read_bytes() for path in data.rglob("*.png")} == tree
+
+
+def test_the_number_of_workers_changes_nothing(quick, tmp_path, write_digits, monkeypatch):
+    """Sets that do not fit in memory are decoded by workers; the weights are the same whatever their number."""
+    data = write_digits(tmp_path / "data", 300)
+    for workers in (0, 2):
+        loader = partial(TrainLoader, memory_limit=0, workers=workers)
+        monkeypatch.setattr("vitrail.jobs.training.TrainLoader", loader)
+        settings = {**quick["settings"], "crop_scale": [0.5, 1.0], "mixup": 0.2}
+        vitrail.fit(data, quick["model"], out=tmp_path / str(workers), epochs=2, settings=settings)
+    assert_same_weights(tmp_path / "0" / "model.safetensors", tmp_path / "2" / "model.safetensors")
 
 
 def test_a_run_can_start_from_another(digits_run, quick, tmp_path, write_digits):

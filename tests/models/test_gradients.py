@@ -37,7 +37,9 @@ def test_float32_against_float64(kind, tiny, images_for):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_float64_against_finite_differences(kind, tiny, images_for):
-    model = tiny(embed_dim=4, num_heads=2, depth=1, img_size=4, patch_size=2, num_classes=2, mlp_ratio=1.0, **KINDS[kind])
+    model = tiny(
+        embed_dim=4, num_heads=2, depth=1, img_size=4, patch_size=2, num_classes=2, mlp_ratio=1.0, **KINDS[kind]
+    )
     model = model.double().train()
     images = images_for(model).requires_grad_()
     names, values = zip(*model.named_parameters(), strict=True)

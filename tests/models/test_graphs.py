@@ -7,8 +7,8 @@ import torch
 from torch._dynamo.testing import CompileCounter
 from torch.nn.functional import cross_entropy
 
-from vitrail.nn.init import INITS
 from vitrail.nn.activation import ACTIVATIONS
+from vitrail.nn.init import INITS
 from vitrail.nn.norm import NORMS
 from vitrail.nn.pooling import POOLS
 from vitrail.nn.position import POSITIONS
@@ -48,7 +48,8 @@ def agree(got, expected, tolerance=1e-6):
 
 def train_once(model, images):
     out = model.train()(images)
-    sum(cross_entropy(logits, torch.tensor([0, 3])) for logits in (out if isinstance(out, tuple) else (out,))).backward()
+    heads = out if isinstance(out, tuple) else (out,)
+    sum(cross_entropy(logits, torch.tensor([0, 3])) for logits in heads).backward()
     return out
 
 

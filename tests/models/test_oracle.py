@@ -61,9 +61,8 @@ def encode(x, p, config):
     for index in range(config.depth):
         start = f"blocks.{index}."
         block = {name.removeprefix(start): value for name, value in p.items() if name.startswith(start)}
-        z = z + attend(
-            layer_norm(z, block["norm1.weight"], block["norm1.bias"]), block, config.block.num_heads, config.block.qk_scale
-        )
+        normed = layer_norm(z, block["norm1.weight"], block["norm1.bias"])
+        z = z + attend(normed, block, config.block.num_heads, config.block.qk_scale)
         z = z + mlp(layer_norm(z, block["norm2.weight"], block["norm2.bias"]), block)
     return z
 

@@ -76,8 +76,16 @@ def test_no_image_at_all_gives_no_logits():
             "img_size = 225 is not allowed; allowed: multiples of the patch size 16",
             "the next is [240, 240]",
         ),
-        ({"img_size": 8}, "img_size = 8 is not allowed; allowed: multiples of the patch size 16", "the next is [16, 16]"),
-        ({"img_size": 0}, "img_size = 0 is not allowed; allowed: multiples of the patch size 16", "the next is [16, 16]"),
+        (
+            {"img_size": 8},
+            "img_size = 8 is not allowed; allowed: multiples of the patch size 16",
+            "the next is [16, 16]",
+        ),
+        (
+            {"img_size": 0},
+            "img_size = 0 is not allowed; allowed: multiples of the patch size 16",
+            "the next is [16, 16]",
+        ),
         (
             {"img_size": (32, 40)},
             "img_size = (32, 40) is not allowed; allowed: multiples of the patch size 16",
@@ -116,7 +124,11 @@ def test_no_image_at_all_gives_no_logits():
         ({"drop_path": 0.1}, "unknown key 'drop_path'", "did you mean drop_path_rate"),
         ({"embed_dim": "big"}, "embed_dim = 'big' is not allowed; allowed: a whole number", ""),
         ({"depth": True}, "depth = True is not allowed; allowed: a whole number", ""),
-        ({"img_size": (8, 8, 8)}, "img_size = (8, 8, 8) is not allowed; allowed: a whole number or tuple[int, int]", ""),
+        (
+            {"img_size": (8, 8, 8)},
+            "img_size = (8, 8, 8) is not allowed; allowed: a whole number or tuple[int, int]",
+            "",
+        ),
         ({"stem": 3}, "3 is not a stem", "give a name (patch, conv) or an instance"),
     ],
     ids=lambda item: ", ".join(item) + " " + str(list(item.values())) if isinstance(item, dict) else "",

@@ -1,5 +1,7 @@
 """One layer of the encoder: equations 2 and 3, and where things are dropped."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -43,7 +45,7 @@ def test_a_dropped_path_leaves_the_sample_as_it_was():
     assert not torch.equal(block.eval()(x, POSITION, GRID), x)
 
 
-@pytest.mark.parametrize("act", ["relu", nn.ReLU, lambda: nn.ReLU()], ids=["name", "class", "callable"])
+@pytest.mark.parametrize("act", ["relu", nn.ReLU, partial(nn.ReLU, inplace=True)], ids=["name", "class", "callable"])
 def test_the_activation_is_a_name_or_anything_that_builds_one(act):
     assert isinstance(Block(8, BlockConfig(num_heads=2, act=act), DropConfig()).mlp.act, nn.ReLU)
 

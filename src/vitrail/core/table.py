@@ -80,7 +80,15 @@ class Table(Mapping[str, Row], Generic[Row]):
         return self._rows[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Look a row up without complaint: `Mapping.get` expects KeyError, which is not what `[]` raises."""
+        """Look a row up without complaint; `Mapping.get` expects a KeyError, which is not what `[]` raises.
+
+        Args:
+            name: name of a row.
+            default: what to give if there is no such row.
+
+        Returns:
+            The row, or `default`.
+        """
         return self._rows.get(name, default)
 
     def __contains__(self, name: object) -> bool:

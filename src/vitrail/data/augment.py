@@ -16,7 +16,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from vitrail.core.config import require
 from vitrail.data.dataset import Traits
-from vitrail.data.randaugment import DRAWS_PER_LAYER, apply_colors, plan_layers
+from vitrail.data.randaugment import DRAWS_PER_LAYER, apply_colors, mean_level, plan_layers
 
 Numbers = npt.NDArray[np.float64]
 _FIXED_DRAWS = 17
@@ -28,7 +28,8 @@ class AugmentConfig:
 
     Args:
         crop_scale: area of the random crop ÷ area of the image, lowest and highest, 0 < area ≤ 1.
-        crop_ratio: aspect of the crop ÷ aspect of the output, lowest; the highest is its inverse.
+        crop_ratio: aspect of the crop ÷ aspect of the output, lowest; the highest is its inverse. Where the image is
+            too long or too flat for area and aspect together, the area gives way.
         flip: mirror half of the images, where the data allow it.
         rotate: largest turn in degrees, either way.
         zoom: largest relative change of scale, either way, 0 ≤ zoom < 1.
@@ -81,20 +82,24 @@ class AugmentConfig:
         return self.crop_scale[0] < 1
 
 
-def crop_boxes(config: AugmentConfig, numbers: Numbers) -> Numbers:
+def crop_boxes(config: AugmentConfig, numbers: Numbers, stretch: float = 1.0) -> Numbers:
     """Draw the random crop of each sample.
 
     Args:
         config: how strongly.
         numbers: (batch, draws) uniform in [0, 1).
+        stretch: aspect (width ÷ height) of the image ÷ aspect of the output.
 
     Returns:
         (batch, 4): top, left, height, width as parts of the image, 0 … 1.
     """
     low, high = config.crop_scale
     area = low + (high - low) * numbers[:, 0]
-    ratio = np.exp(np.log(config.crop_ratio) * (2 * numbers[:, 1] - 1))
-    height, width = np.minimum(np.sqrt(area / ratio), 1), np.minimum(np.sqrt(area * ratio), 1)
+    drawn = np.exp(np.log(config.crop_ratio) * (2 * numbers[:, 1] - 1)) / stretch
+    ratio = np.clip(np.clip(drawn, area, 1 / area), config.crop_ratio / stretch, 1 / config.crop_ratio / stretch)
+    height, width = np.sqrt(area / ratio), np.sqrt(area * ratio)
+    shrink = np.minimum(1, 1 / np.maximum(height, width))
+    height, width = height * shrink, width * shrink
     return np.stack([(1 - height) * numbers[:, 2], (1 - width) * numbers[:, 3], height, width], axis=1)
 
 
@@ -127,32 +132,37 @@ class Augment:
             Images in 0 … 1, not yet normalised.
         """
         config = self.config
-        images = pixels.permute(0, 3, 1, 2).float().div_(255)
+        images = pixels.permute(0, 3, 1, 2).contiguous().float().div_(255)
         layers = plan_layers(numbers[:, _FIXED_DRAWS:], config.rand_layers, config.rand_magnitude)
-        matrices = self._matrices(numbers, layers.geometry(len(images)))
-        if tuple(images.shape[2:]) != self.size or not np.array_equal(
-            matrices, np.broadcast_to(np.eye(3), matrices.shape)
-        ):
-            theta = torch.from_numpy(matrices[:, :2].astype(np.float32)).to(images.device)
-            grid = affine_grid(theta, [*images.shape[:2], *self.size], align_corners=False)
-            padding = "reflection" if self.traits.photo else "zeros"
-            images = grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+        matrices = self._matrices(numbers, layers.geometry(len(images), self.size[1] / self.size[0]))
+        moved = np.flatnonzero((matrices != np.eye(3)).any(axis=(1, 2)))
+        if tuple(images.shape[2:]) != self.size or len(moved) == len(images):
+            images = self._resample(images, matrices)
+        elif len(moved):
+            index = torch.from_numpy(moved).to(images.device)
+            images = images.index_copy(0, index, self._resample(images[index], matrices[moved]))
         images = apply_colors(images, layers)
         images = self._jitter(images, numbers)
         return self._erase(images, numbers)
 
+    def _resample(self, images: Tensor, matrices: Numbers) -> Tensor:
+        theta = torch.from_numpy(matrices[:, :2].astype(np.float32)).to(images.device)
+        grid = affine_grid(theta, [*images.shape[:2], *self.size], align_corners=False)
+        padding = "reflection" if self.traits.photo else "zeros"
+        return grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+
     def _matrices(self, numbers: Numbers, extra: Numbers) -> Numbers:
         """Compose, for each sample, the map from output to input coordinates, both −1 … 1."""
-        config, batch = self.config, len(numbers)
+        config, batch, aspect = self.config, len(numbers), self.size[1] / self.size[0]
         signed = 2 * numbers - 1
         turn = np.deg2rad(config.rotate) * signed[:, 5]
         scale = 1 + config.zoom * signed[:, 6]
         rotation = _eye(batch)
         rotation[:, 0, 0] = rotation[:, 1, 1] = np.cos(turn) / scale
-        rotation[:, 0, 1], rotation[:, 1, 0] = -np.sin(turn) / scale, np.sin(turn) / scale
+        rotation[:, 0, 1], rotation[:, 1, 0] = -np.sin(turn) / scale / aspect, np.sin(turn) / scale * aspect
         rotation[:, 0, 2], rotation[:, 1, 2] = 2 * config.shift * signed[:, 7], 2 * config.shift * signed[:, 8]
         shear = _eye(batch)
-        shear[:, 0, 1] = config.shear * signed[:, 9]
+        shear[:, 0, 1] = config.shear * signed[:, 9] / aspect
         matrices = rotation @ shear @ extra
         if config.flip and self.traits.flip:
             matrices[:, :, 0] *= np.where(numbers[:, 4] < 0.5, -1.0, 1.0)[:, None]
@@ -170,7 +180,7 @@ class Augment:
             return images
         signed = torch.from_numpy((2 * numbers[:, 10:12] - 1).astype(np.float32)).to(images.device)
         gain = 1 + config.contrast * signed[:, 1, None, None, None]
-        mean = images.mean(dim=(1, 2, 3), keepdim=True)
+        mean = mean_level(images)
         bright = 1 + config.brightness * signed[:, 0, None, None, None]
         return ((images - mean) * gain + mean).mul_(bright).clamp_(0, 1)
 

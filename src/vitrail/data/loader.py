@@ -7,10 +7,13 @@ batches of an epoch do not depend on the number of workers.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,14 +68,15 @@ class Batch:
 
 
 def load_pixels(
-    images: ImageList, spec: ImageSpec, boxes: npt.NDArray[np.float64] | None = None
+    images: ImageList, spec: ImageSpec, crop: Callable[[int, float], npt.NDArray[np.float64]] | None = None
 ) -> tuple[Pixels, list[int], list[tuple[int, str]]]:
     """Decode images and bring them to the spec's size.
 
     Args:
         images: what to decode.
         spec: size and resampling.
-        boxes: (n, 4) top, left, height, width as parts of each image, cut out before resizing; None for the whole.
+        crop: (position, width ÷ height of the decoded image) → top, left, height, width of a part of it, 0 … 1, to
+            take in place of what the spec says.
 
     Returns:
         (good, height, width, channels) uint8; the positions of the good ones; position and reason of each bad one.
@@ -84,13 +88,12 @@ def load_pixels(
         except ImageError as error:
             bad.append((position, error.message))
             continue
-        if boxes is not None:
-            top, left, height, width = boxes[position]
-            right, bottom = (left + width) * image.width, (top + height) * image.height
-            image = image.crop(
-                (int(left * image.width), int(top * image.height), max(1, round(right)), max(1, round(bottom)))
-            )
-        pixels.append(spec.pixels(image))
+        box = None
+        if crop is not None:
+            top, left, height, width = crop(position, image.width / image.height)
+            right, bottom = min(left + width, 1.0) * image.width, min(top + height, 1.0) * image.height
+            box = (left * image.width, top * image.height, right, bottom)
+        pixels.append(spec.pixels(image, box))
         good.append(position)
     empty = np.empty((0, *spec.size, spec.channels), dtype=np.uint8)
     return (np.stack(pixels) if pixels else empty), good, bad
@@ -138,25 +141,30 @@ def stream_pixels(
             yield start, np.concatenate([result[0] for result in results]), good, bad
 
 
+@dataclass(frozen=True)
 class _FileBatches(Dataset[tuple[Pixels, npt.NDArray[np.int64], list[tuple[int, str]]]]):
     """Be a data set whose items are whole batches of one epoch, for torch's DataLoader."""
 
-    def __init__(
-        self,
-        samples: Samples,
-        spec: ImageSpec,
-        batches: list[npt.NDArray[np.int64]],
-        boxes: npt.NDArray[np.float64] | None,
-    ) -> None:
-        self.samples, self.spec, self.batches, self.boxes = samples, spec, batches, boxes
+    samples: Samples
+    spec: ImageSpec
+    augment: AugmentConfig
+    seed: int
+    epoch: int
+    batches: list[npt.NDArray[np.int64]]
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __getitem__(self, step: int) -> tuple[Pixels, npt.NDArray[np.int64], list[tuple[int, str]]]:
         indices = self.batches[step]
-        boxes = None if self.boxes is None else self.boxes[indices]
-        pixels, good, bad = load_pixels([self.samples.image(int(index)) for index in indices], self.spec, boxes)
+        height, width = self.spec.size
+        numbers = uniform(self.seed, Stream.AUGMENT, self.epoch, indices, 4)
+
+        def crop(position: int, aspect: float) -> npt.NDArray[np.float64]:
+            return crop_boxes(self.augment, numbers[position : position + 1], aspect * height / width)[0]
+
+        images = [self.samples.image(int(index)) for index in indices]
+        pixels, good, bad = load_pixels(images, self.spec, crop if self.augment.crops else None)
         return pixels, indices[good], [(int(indices[position]), reason) for position, reason in bad]
 
 
@@ -203,13 +211,14 @@ class TrainLoader:
         self.varied = Augment(augment, traits, spec.size, cropped=self.pixels is None)
 
     def _fill_memory(self) -> None:
-        parts, usable = [], []
+        room = np.empty((len(self.samples), *self.spec.size, self.spec.channels), dtype=np.uint8)
+        usable: list[int] = []
         for start, pixels, good, bad in stream_pixels(self.samples.images, self.spec, 512):
-            parts.append(pixels)
+            room[len(usable) : len(usable) + len(good)] = pixels
             usable += [start + position for position in good]
             for position, reason in bad:
                 self._note_bad(start + position, reason)
-        self.pixels = np.concatenate(parts)
+        self.pixels = room[: len(usable)]
         self.usable = np.asarray(usable, dtype=np.int64)
         if not usable:
             first = next(iter(self.bad.values()))
@@ -262,20 +271,30 @@ class TrainLoader:
             for places in batches:
                 yield self.pixels[places], places, []
             return
-        boxes = None
-        if self.augment.crops:
-            numbers = uniform(self.seed, Stream.AUGMENT, epoch, self.usable, self.augment.draws)
-            boxes = crop_boxes(self.augment, numbers)
-        source = _FileBatches(self.samples, self.spec, batches, boxes)
-        loader = DataLoader(source, batch_size=None, num_workers=self.workers)
+        source = _FileBatches(self.samples, self.spec, self.augment, self.seed, epoch, batches)
         try:
-            for pixels, places, bad in loader:
+            for pixels, places, bad in _start(DataLoader(source, batch_size=None, num_workers=self.workers)):
                 if not len(places):
                     raise DataError(f"not one of {len(bad)} images of a batch can be used; the first: {bad[0][1]}")
                 yield np.asarray(pixels), np.asarray(places), bad
         except RuntimeError as error:
-            if "worker" not in str(error):
+            if "DataLoader worker (pid" not in str(error):
                 raise
             raise DataError(
                 f"a loader worker died: {error}", hint="it may have run out of memory: try fewer with workers=…"
             ) from error
+
+
+def _start(loader: DataLoader[Any]) -> Iterator[Any]:
+    """Start a DataLoader such that a dead worker is reported to whoever waits for a batch.
+
+    Torch also installs a handler of SIGCHLD, which would raise anywhere: in the middle of an optimizer's step, say.
+    """
+    child = getattr(signal, "SIGCHLD", None)
+    before = signal.getsignal(child) if child else None
+    if before is None or threading.current_thread() is not threading.main_thread():
+        return iter(loader)
+    try:
+        return iter(loader)
+    finally:
+        signal.signal(child, before)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,8 +38,8 @@ class MixConfig:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        require(self.mixup >= 0, "mixup", self.mixup, "0 or more")
-        require(self.cutmix >= 0, "cutmix", self.cutmix, "0 or more")
+        require(0 <= self.mixup < math.inf, "mixup", self.mixup, "0 or more")
+        require(0 <= self.cutmix < math.inf, "cutmix", self.cutmix, "0 or more")
         require(0 <= self.probability <= 1, "probability", self.probability, "0 … 1")
         require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "0 ≤ part < 1")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,12 +40,12 @@ def probe_images(samples: Samples, limit: int = 64) -> Probe:
     Raises:
         DataError: if not one image of the whole split can be used.
     """
-    step = max(1, len(samples) // limit)
-    order = [*range(0, len(samples), step)]
-    order += sorted(set(range(len(samples))) - set(order))
+    spread = np.linspace(0, max(0, len(samples) - 1), min(limit, len(samples))).round().astype(int).tolist()
+    looked = set(spread)
+    others = (number for number in range(len(samples)) if number not in looked)
     sides: list[int] = []
     grey, reason = True, ""
-    for number in order:
+    for number in itertools.chain(spread, others):
         if len(sides) >= limit:
             break
         try:

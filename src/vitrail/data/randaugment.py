@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 Numbers = npt.NDArray[np.float64]
 
@@ -21,19 +20,32 @@ def _blend(images: Tensor, other: Tensor, strength: Tensor) -> Tensor:
     return (other + (images - other) * (1 + strength)).clamp_(0, 1)
 
 
+def mean_level(images: Tensor) -> Tensor:
+    """Average each image. Whole numbers are summed: in floats the order, and with it the last bit, varies by batch.
+
+    Args:
+        images: (batch, channels, height, width) in 0 … 1.
+
+    Returns:
+        (batch, 1, 1, 1).
+    """
+    levels = (images * 2**20).round().int()
+    return levels.sum(dim=(1, 2, 3), keepdim=True) / (2**20 * images[0].numel())
+
+
 def _grey(images: Tensor) -> Tensor:
     if images.shape[1] != 3:
         return images.mean(dim=1, keepdim=True)
-    weights = images.new_tensor([0.299, 0.587, 0.114])[:, None, None]
-    return (images * weights).sum(dim=1, keepdim=True)
+    red, green, blue = images.split(1, dim=1)
+    return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
 def _smooth(images: Tensor) -> Tensor:
-    kernel = images.new_tensor([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
-    channels = images.shape[1]
-    inner = conv2d(images, kernel.expand(channels, 1, 3, 3), groups=channels)
+    height, width = images.shape[2:]
     out = images.clone()
-    out[..., 1:-1, 1:-1] = inner
+    if height >= 3 and width >= 3:
+        around = [images[..., y : height - 2 + y, x : width - 2 + x] for y in range(3) for x in range(3)]
+        out[..., 1:-1, 1:-1] = (sum(around) + 4 * around[4]) / 13
     return out
 
 
@@ -47,24 +59,22 @@ def _equalize(images: Tensor, _: Tensor) -> Tensor:
     counts = torch.zeros(*flat.shape[:2], 256, device=images.device).scatter_add_(
         2, flat, torch.ones_like(flat).float()
     )
-    cumulative = counts.cumsum(dim=2)
-    lowest = torch.where(counts > 0, cumulative, cumulative.new_tensor(float("inf"))).amin(dim=2, keepdim=True)
-    span = (cumulative[..., -1:] - lowest).clamp_min(1)
-    mapped = ((cumulative - lowest) / span).clamp_(0, 1).gather(2, flat).view_as(images)
-    flat_enough = (cumulative[..., -1:] == lowest)[..., None]
-    return torch.where(flat_enough, images, mapped)
+    darker = counts.cumsum(dim=2) - counts
+    darker_than_brightest = darker.gather(2, flat.amax(dim=2, keepdim=True))
+    mapped = (darker / darker_than_brightest.clamp_min(1)).gather(2, flat).view_as(images)
+    return torch.where(darker_than_brightest[..., None] == 0, images, mapped)
 
 
 def _posterize(images: Tensor, strength: Tensor) -> Tensor:
     levels = 2 ** (8 - (4 * strength.abs()).round())
-    return (images * 255 / 256 * levels).floor() / levels * 256 / 255
+    return ((images * 255 + 1e-3) / 256 * levels).floor() / levels * 256 / 255
 
 
 COLORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "identity": lambda images, _: images,
     "brightness": lambda images, strength: (images * (1 + 0.9 * strength)).clamp_(0, 1),
     "color": lambda images, strength: _blend(images, _grey(images), 0.9 * strength),
-    "contrast": lambda images, strength: _blend(images, _grey(images).mean(dim=(2, 3), keepdim=True), 0.9 * strength),
+    "contrast": lambda images, strength: _blend(images, mean_level(_grey(images)), 0.9 * strength),
     "sharpness": lambda images, strength: _blend(images, _smooth(images), 0.9 * strength),
     "posterize": _posterize,
     "solarize": lambda images, strength: torch.where(images >= 1 - strength.abs(), 1 - images, images),
@@ -88,11 +98,12 @@ class Layers:
     operations: npt.NDArray[np.int64]
     strengths: Numbers
 
-    def geometry(self, batch: int) -> Numbers:
+    def geometry(self, batch: int, aspect: float = 1.0) -> Numbers:
         """Compose the geometric operations.
 
         Args:
             batch: number of samples.
+            aspect: width ÷ height of the images, in pixels.
 
         Returns:
             (batch, 3, 3) maps from output to input coordinates, both −1 … 1.
@@ -101,12 +112,13 @@ class Layers:
         for layer in range(self.operations.shape[1]):
             step = np.broadcast_to(np.eye(3), (batch, 3, 3)).copy()
             strength = self.strengths[:, layer]
-            for index, (row, column, largest) in enumerate(((0, 1, 0.3), (1, 0, 0.3), (0, 2, 0.9), (1, 2, 0.9))):
+            entries = ((0, 1, 0.3 / aspect), (1, 0, 0.3 * aspect), (0, 2, 300 / 331), (1, 2, 300 / 331))
+            for index, (row, column, largest) in enumerate(entries):
                 step[:, row, column] = np.where(self.operations[:, layer] == index, largest * strength, 0.0)
             turn = np.where(self.operations[:, layer] == 4, np.deg2rad(30) * strength, 0.0)
             rotation = np.broadcast_to(np.eye(3), (batch, 3, 3)).copy()
             rotation[:, 0, 0] = rotation[:, 1, 1] = np.cos(turn)
-            rotation[:, 0, 1], rotation[:, 1, 0] = -np.sin(turn), np.sin(turn)
+            rotation[:, 0, 1], rotation[:, 1, 0] = -np.sin(turn) / aspect, np.sin(turn) * aspect
             total = total @ step @ rotation
         return total
 

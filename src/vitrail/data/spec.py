@@ -65,11 +65,13 @@ class ImageSpec:
         """Channels of the model's input."""
         return 3 if self.color == "RGB" else 1
 
-    def pixels(self, image: Image.Image) -> npt.NDArray[np.uint8]:
+    def pixels(self, image: Image.Image, box: tuple[float, float, float, float] | None = None) -> npt.NDArray[np.uint8]:
         """Bring a decoded image to the model's size: everything but the scaling of values.
 
         Args:
             image: 8 bits a channel, as `decode` gives it; any size.
+            box: left, top, right, bottom in the image's pixels of a part to take, whatever its aspect; None: what
+                `mode` and `crop_fraction` say.
 
         Returns:
             (height, width, channels) uint8.
@@ -77,9 +79,10 @@ class ImageSpec:
         image = image.convert(self.color)
         height, width = self.size
         resample = Image.Resampling[self.interpolation.upper()]
-        if image.size != (width, height) or self.crop_fraction < 1:
-            box = (0.0, 0.0, float(image.width), float(image.height)) if self.mode == "squash" else self._box(image)
-            image = image.resize((width, height), resample, box=box)
+        if box is not None or image.size != (width, height) or self.crop_fraction < 1:
+            whole = (0.0, 0.0, float(image.width), float(image.height))
+            part = box or (whole if self.mode == "squash" else self._box(image))
+            image = image.resize((width, height), resample, box=part)
         pixels = np.asarray(image, dtype=np.uint8)
         return pixels.reshape(height, width, self.channels)
 

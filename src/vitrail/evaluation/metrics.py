@@ -107,7 +107,8 @@ def classification_metrics(logits: Logits, labels: Labels) -> Iterator[tuple[str
         labels: (n,).
 
     Yields:
-        Name and value: top1, top5 (with 6 classes or more), interval, n, nll, ece, balanced_accuracy, macro_f1.
+        Name and value: top1, top5 (with 6 classes or more), interval, n, nll, ece, balanced_accuracy (mean over the
+        classes that occur), macro_f1 (mean over those that occur or are predicted).
     """
     n, classes = logits.shape
     correct = top_k(logits, labels, 1)
@@ -121,9 +122,9 @@ def classification_metrics(logits: Logits, labels: Labels) -> Iterator[tuple[str
     yield "ece", expected_calibration_error(probabilities, labels)
     matrix = confusion_matrix(logits.argmax(axis=1), labels, classes)
     recall, _, f1 = per_class(matrix)
-    present = matrix.sum(axis=1) > 0
-    yield "balanced_accuracy", float(recall[present].mean())
-    yield "macro_f1", float(f1[present].mean())
+    true, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
+    yield "balanced_accuracy", float(recall[true > 0].mean())
+    yield "macro_f1", float(f1[true + predicted > 0].mean())
 
 
 def per_class(

@@ -77,7 +77,7 @@ def evaluate(
     reference: Reference | Any,
     data: Reference | Dataset,
     split: str = "test",
-    device: str | None = "cpu",
+    device: str | None = None,
     listener: Listener = silent,
 ) -> Evaluation:
     """Measure a trained model on one split of a data reference.

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -56,7 +55,7 @@ def read_record(path: Path) -> dict[str, Any]:
             return header
     except FileNotFoundError:
         raise WeightsError(f"{path}: there is no checkpoint to resume", hint="start again with --overwrite") from None
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             f"{path}: not a readable checkpoint ({error})", hint="start again with --overwrite"
         ) from error
@@ -94,4 +93,3 @@ def load_checkpoint(path: Path, state: TrainState) -> None:
         if moments:
             state.optimizer.state[parameter] = moments
     state.step, state.best = int(header["step"]), header["best"]
-    torch.manual_seed(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -164,13 +165,14 @@ def take_step(
         Step, epoch, loss, correct, images, learning rate, as in `StepDone`.
 
     Raises:
-        NonFiniteError: if the loss or the gradient is not finite.
+        NonFiniteError: if the loss or the gradient is not finite; weights and running statistics are those before.
     """
     torch.manual_seed(derived_seed(loader.seed, Stream.STEP, 0, state.step))
     lr = learning_rate(recipe.schedule, recipe.optimizer.lr, state.step, total_steps)
     set_lr(state.optimizer, lr)
     state.model.train()
     state.optimizer.zero_grad(set_to_none=True)
+    before = [buffer.clone() for buffer in state.model.buffers()]
     count, size = len(batch.images), recipe.micro_batch or len(batch.images)
     loss, correct = 0.0, 0
     for start in range(0, count, size):
@@ -184,7 +186,9 @@ def take_step(
         correct += int((logits.detach().argmax(dim=1) == batch.labels[part]).sum())
     parameters = [parameter for parameter in state.model.parameters() if parameter.grad is not None]
     norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.optimizer.clip or float("inf"))
-    if not (torch.isfinite(norm) and torch.isfinite(torch.tensor(loss))):
+    if not (torch.isfinite(norm) and math.isfinite(loss)):
+        for buffer, value in zip(state.model.buffers(), before, strict=True):
+            buffer.copy_(value)
         raise NonFiniteError(
             f"loss {loss} and gradient norm {float(norm)} at step {state.step}, samples {batch.indices[:8].tolist()} …",
             hint="try a lower learning rate (--set lr=…), or precision=float32",

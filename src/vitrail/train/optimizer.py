@@ -68,7 +68,7 @@ def build_optimizer(
         The optimizer; each group carries `lr_scale`, by which `set_lr` multiplies.
 
     Raises:
-        ConfigError: if a parameter is not covered.
+        ConfigError: if a parameter is not covered, or all are frozen.
     """
     groups: dict[ParameterPolicy, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -76,6 +76,8 @@ def build_optimizer(
         parameter.requires_grad_(policy.lr_scale > 0)
         if parameter.requires_grad:
             groups.setdefault(policy, []).append(parameter)
+    if not groups:
+        raise ConfigError("every parameter is frozen", hint="give at least one policy an lr_scale above 0")
     return torch.optim.AdamW(
         [
             {"params": members, "lr_scale": policy.lr_scale, "weight_decay": config.weight_decay * policy.decay}

@@ -108,8 +108,8 @@ RECIPES: Table[Recipe] = Table(
             ema=0.998,
             optimizer=OptimizerConfig(lr=2e-3, weight_decay=0.05),
             schedule=ScheduleConfig(warmup=0.1),
-            augment=AugmentConfig(rotate=10, zoom=0.1, shift=0.1, shear=0.1, flip=True),
-            mix=MixConfig(label_smoothing=0.1),
+            augment=AugmentConfig(rotate=6, zoom=0.06, shift=0.06, shear=0.06, flip=True),
+            mix=MixConfig(mixup=0.2, label_smoothing=0.1),
         ),
         "photos": Recipe(
             batch_size=64,

@@ -88,7 +88,7 @@ def save_model(path: Path, model: nn.Module, record: ModelRecord) -> None:
         "data": record.data,
     }
     content |= {"sha256": tensors_sha256(tensors), "record_sha256": _record_sha256(content)}
-    write_atomically(path, save(tensors, metadata={"vitrail": json.dumps(content, ensure_ascii=False)}))
+    write_atomically(path, save(tensors, metadata={"vitrail": json.dumps(content)}))
 
 
 def load_model(path: Path) -> tuple[VisionTransformer, ModelRecord]:
@@ -158,4 +158,5 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _record_sha256(content: dict[str, Any]) -> str:
-    return sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
+    """Hash the record as it reads back: keys as text, in their order."""
+    return sha256(json.dumps(json.loads(json.dumps(content)), sort_keys=True).encode())
