@@ -59,6 +59,7 @@ def test_parts_in_another_order_are_found():
     known = ["vit_base_patch16_224", "vit_base_patch16_224_in21k", "deit_base_distilled_patch16_224"]
     assert nearest("deit_distilled_base_patch16_224", known)[0] == "deit_base_distilled_patch16_224"
     assert nearest("vit_base_224_patch16", known)[0] == "vit_base_patch16_224"
+    assert nearest("patch16_small", ["patch16_sma1l", "small_patch16"], 1) == ["small_patch16"]
 
 
 def test_names_that_differ_only_in_case_are_told_apart():

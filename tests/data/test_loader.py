@@ -20,11 +20,13 @@ from PIL import Image
 
 from vitrail.core.errors import DataError
 from vitrail.data import loader as loader_module
+from vitrail.data import pixels as pixels_module
 from vitrail.data.augment import AugmentConfig
 from vitrail.data.dataset import Paths, Samples, Traits
 from vitrail.data.decode import decode
-from vitrail.data.loader import Batch, TrainLoader, load_pixels, stream_pixels
+from vitrail.data.loader import Batch, TrainLoader
 from vitrail.data.mixing import MixConfig
+from vitrail.data.pixels import load_pixels, stream_pixels
 from vitrail.data.spec import ImageSpec
 
 SPEC = ImageSpec((8, 12), (0.4, 0.5, 0.6), (0.2, 0.3, 0.4), "bilinear")
@@ -284,7 +286,7 @@ def test_a_worker_that_dies(noise: Samples, monkeypatch: pytest.MonkeyPatch, bus
             os._exit(9)
         return decode(source)
 
-    monkeypatch.setattr(loader_module, "decode", deadly)
+    monkeypatch.setattr(pixels_module, "decode", deadly)
     before = signal.getsignal(signal.SIGCHLD)
     batches = make(noise, workers=1).epoch(0)
     clock = time.perf_counter()
@@ -302,7 +304,7 @@ def test_an_error_that_is_no_workers_death_is_not_renamed(noise: Samples, monkey
     def broken(source: Any) -> Image.Image:
         raise RuntimeError("a worker bee")
 
-    monkeypatch.setattr(loader_module, "decode", broken)
+    monkeypatch.setattr(pixels_module, "decode", broken)
     with pytest.raises(RuntimeError, match="a worker bee"):
         next(make(noise).epoch(0))
 
@@ -365,7 +367,7 @@ def test_streaming_keeps_the_order_whatever_takes_longest(monkeypatch: pytest.Mo
         time.sleep(delays[source.getpixel((0, 0))[0]])  # type: ignore[index]
         return source
 
-    monkeypatch.setattr(loader_module, "decode", slow)
+    monkeypatch.setattr(pixels_module, "decode", slow)
     pixels, good, _, _ = collected(stream_pixels(images, SPEC, 7, threads=4))
     assert pixels[:, 0, 0, 0].tolist() == good == list(range(24))
 
@@ -378,7 +380,7 @@ def test_streaming_is_at_most_two_batches_ahead(monkeypatch: pytest.MonkeyPatch)
         decoded.append(source.getpixel((0, 0))[0])  # type: ignore[index]
         return source
 
-    monkeypatch.setattr(loader_module, "decode", noted)
+    monkeypatch.setattr(pixels_module, "decode", noted)
     ahead = []
     for start, *_ in stream_pixels(images, SPEC, 10, threads=4):
         time.sleep(0.02)
@@ -391,6 +393,6 @@ def test_an_error_while_streaming_reaches_the_consumer(monkeypatch: pytest.Monke
     def broken(source: Any) -> Image.Image:
         raise MemoryError
 
-    monkeypatch.setattr(loader_module, "decode", broken)
+    monkeypatch.setattr(pixels_module, "decode", broken)
     with pytest.raises(MemoryError):
         list(stream_pixels([b"", b""], SPEC, 2))

@@ -23,7 +23,9 @@ def constant_images(batch: int = 6, height: int = 12, width: int = 8) -> Tensor:
     return torch.arange(batch, dtype=torch.float32)[:, None, None, None].expand(batch, 3, height, width).clone()
 
 
-def mix(config: MixConfig, seed: int = 0, epoch: int = 0, step: int = 0, size: tuple[int, int] = (12, 8)) -> tuple[Tensor, Tensor]:
+def mix(
+    config: MixConfig, seed: int = 0, epoch: int = 0, step: int = 0, size: tuple[int, int] = (12, 8)
+) -> tuple[Tensor, Tensor]:
     return mix_batch(config, constant_images(6, *size), LABELS, 6, seed, epoch, step)
 
 

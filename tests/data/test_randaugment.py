@@ -22,7 +22,9 @@ def pictures(channels: int = 3, side: int = 256) -> torch.Tensor:
     """Eight images, of which the first uses few levels, the second has a large flat part, the third is dark."""
     generator = np.random.default_rng(11)
     coarse = generator.integers(0, 256, (8, 9, 9, 3), dtype=np.uint8)
-    images = np.stack([np.asarray(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC)) for one in coarse])
+    images = np.stack(
+        [np.asarray(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC)) for one in coarse]
+    )
     images = np.clip(images + generator.integers(-8, 8, images.shape), 0, 255)
     images[0] = 60 + images[0] // 4
     images[1, : side // 2] = 17
@@ -73,7 +75,9 @@ def test_posterize(channels: int) -> None:
 def test_solarize() -> None:
     images = pictures()
     images[:, :, 0] = torch.arange(256, dtype=torch.uint8)
-    expected = [tv.solarize(one / 255, 1 - abs(strength)) * 255 for one, strength in zip(images, STRENGTHS, strict=True)]
+    expected = [
+        tv.solarize(one / 255, 1 - abs(strength)) * 255 for one, strength in zip(images, STRENGTHS, strict=True)
+    ]
 
     assert largest("solarize", images, expected) < 1e-6
 

@@ -5,6 +5,7 @@ What happens to a sample is a function of the numbers drawn for it, so it depend
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +29,8 @@ class AugmentConfig:
 
     Args:
         crop_scale: area of the random crop ÷ area of the image, lowest and highest, 0 < area ≤ 1.
-        crop_ratio: aspect of the crop ÷ aspect of the output, lowest; the highest is its inverse. Where the image is
-            too long or too flat for area and aspect together, the area gives way.
+        crop_ratio: aspect of the crop ÷ aspect of the output, lowest; the highest is its inverse. Where a crop of the
+            area drawn does not fit into the image, its area is smaller.
         flip: mirror half of the images, where the data allow it.
         rotate: largest turn in degrees, either way.
         zoom: largest relative change of scale, either way, 0 ≤ zoom < 1.
@@ -65,6 +66,8 @@ class AugmentConfig:
         low, high = self.crop_scale
         require(0 < low <= high <= 1, "crop_scale", self.crop_scale, "0 < lowest ≤ highest ≤ 1")
         require(0 < self.crop_ratio <= 1, "crop_ratio", self.crop_ratio, "0 < ratio ≤ 1")
+        for name in ("rotate", "shear"):
+            require(0 <= getattr(self, name) < math.inf, name, getattr(self, name), "0 or more")
         for name in ("zoom", "shift", "brightness", "contrast"):
             require(0 <= getattr(self, name) < 1, name, getattr(self, name), "0 ≤ value < 1")
         require(0 <= self.erase <= 1, "erase", self.erase, "0 … 1")
@@ -94,12 +97,10 @@ def crop_boxes(config: AugmentConfig, numbers: Numbers, stretch: float = 1.0) ->
         (batch, 4): top, left, height, width as parts of the image, 0 … 1.
     """
     low, high = config.crop_scale
-    area = low + (high - low) * numbers[:, 0]
-    drawn = np.exp(np.log(config.crop_ratio) * (2 * numbers[:, 1] - 1)) / stretch
-    ratio = np.clip(np.clip(drawn, area, 1 / area), config.crop_ratio / stretch, 1 / config.crop_ratio / stretch)
+    lowest = max(config.crop_ratio, low)  # beyond it, a crop of area `low` does not fit
+    ratio = np.exp(np.log(lowest) * (2 * numbers[:, 1] - 1)) / stretch
+    area = np.minimum(low + (high - low) * numbers[:, 0], np.minimum(ratio, 1 / ratio))
     height, width = np.sqrt(area / ratio), np.sqrt(area * ratio)
-    shrink = np.minimum(1, 1 / np.maximum(height, width))
-    height, width = height * shrink, width * shrink
     return np.stack([(1 - height) * numbers[:, 2], (1 - width) * numbers[:, 3], height, width], axis=1)
 
 

@@ -18,8 +18,8 @@ from vitrail.core.errors import ImageError
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
 """Pillow's names; JPEG includes MPO, of which the first picture is taken."""
 SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
-     ".pnm", ".avif", ".mpo")
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm",
+     ".pbm", ".pnm", ".avif", ".mpo")
 )  # fmt: skip
 MAX_PIXELS = 50_000_000
 

@@ -6,12 +6,10 @@ batches of an epoch do not depend on the number of workers.
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +19,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from vitrail.core.errors import DataError, ImageError
+from vitrail.core.errors import DataError
 from vitrail.core.seeding import Stream, permutation, uniform
 from vitrail.data.augment import Augment, AugmentConfig, crop_boxes
 from vitrail.data.dataset import Samples, Traits
-from vitrail.data.decode import ImageList, decode
 from vitrail.data.mixing import MixConfig, mix_batch
+from vitrail.data.pixels import Pixels, cores, load_pixels, stream_pixels
 from vitrail.data.spec import ImageSpec
 
 MEMORY_LIMIT = 2**30
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -65,80 +62,6 @@ class Batch:
     labels: Tensor
     indices: npt.NDArray[np.int64]
     bad: tuple[BadFile, ...] = ()
-
-
-def load_pixels(
-    images: ImageList, spec: ImageSpec, crop: Callable[[int, float], npt.NDArray[np.float64]] | None = None
-) -> tuple[Pixels, list[int], list[tuple[int, str]]]:
-    """Decode images and bring them to the spec's size.
-
-    Args:
-        images: what to decode.
-        spec: size and resampling.
-        crop: (position, width ÷ height of the decoded image) → top, left, height, width of a part of it, 0 … 1, to
-            take in place of what the spec says.
-
-    Returns:
-        (good, height, width, channels) uint8; the positions of the good ones; position and reason of each bad one.
-    """
-    pixels, good, bad = [], [], []
-    for position, source in enumerate(images):
-        try:
-            image = decode(source)
-        except ImageError as error:
-            bad.append((position, error.message))
-            continue
-        box = None
-        if crop is not None:
-            top, left, height, width = crop(position, image.width / image.height)
-            right, bottom = min(left + width, 1.0) * image.width, min(top + height, 1.0) * image.height
-            box = (left * image.width, top * image.height, right, bottom)
-        pixels.append(spec.pixels(image, box))
-        good.append(position)
-    empty = np.empty((0, *spec.size, spec.channels), dtype=np.uint8)
-    return (np.stack(pixels) if pixels else empty), good, bad
-
-
-def stream_pixels(
-    images: ImageList, spec: ImageSpec, batch_size: int, threads: int | None = None
-) -> Iterator[tuple[int, Pixels, list[int], list[tuple[int, str]]]]:
-    """Decode images in order, ahead of whoever consumes them; memory does not grow with their number.
-
-    Args:
-        images: what to decode.
-        spec: size and resampling.
-        batch_size: images a batch.
-        threads: how many decode at once; None: one a core. (Pillow lets other threads run while it decodes.)
-
-    Yields:
-        Start of the batch, then what `load_pixels` gives for it.
-    """
-    threads = threads or os.cpu_count() or 1
-    starts = iter(range(0, len(images), batch_size))
-    if isinstance(images, np.ndarray) or len(images) <= batch_size == 1:
-        for start in starts:
-            yield start, *load_pixels(images[start : start + batch_size], spec)
-        return
-    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-        waiting: deque[tuple[int, list[Future[tuple[Pixels, list[int], list[tuple[int, str]]]]]]] = deque()
-        chunk = max(1, -(-batch_size // threads))
-
-        def submit(start: int) -> None:
-            part = images[start : start + batch_size]
-            pieces = [part[offset : offset + chunk] for offset in range(0, len(part), chunk)]
-            waiting.append((start, [pool.submit(load_pixels, piece, spec) for piece in pieces]))
-
-        for start in [start for _, start in zip(range(2), starts, strict=False)]:
-            submit(start)
-        while waiting:
-            start, futures = waiting.popleft()
-            results = [future.result() for future in futures]
-            upcoming = next(starts, None)
-            if upcoming is not None:
-                submit(upcoming)
-            good = [number * chunk + position for number, result in enumerate(results) for position in result[1]]
-            bad = [(number * chunk + place, why) for number, result in enumerate(results) for place, why in result[2]]
-            yield start, np.concatenate([result[0] for result in results]), good, bad
 
 
 @dataclass(frozen=True)
@@ -202,7 +125,7 @@ class TrainLoader:
     ) -> None:
         self.samples, self.spec, self.augment, self.mix = samples, spec, augment, mix
         self.num_classes, self.batch_size, self.seed = num_classes, batch_size, seed
-        self.workers = min(8, os.cpu_count() or 1) if workers is None else workers
+        self.workers = min(8, cores()) if workers is None else workers
         self.bad: dict[int, BadFile] = {}
         self.usable = np.arange(len(samples))
         self.pixels: Pixels | None = None
@@ -273,28 +196,29 @@ class TrainLoader:
             return
         source = _FileBatches(self.samples, self.spec, self.augment, self.seed, epoch, batches)
         try:
-            for pixels, places, bad in _start(DataLoader(source, batch_size=None, num_workers=self.workers)):
+            for pixels, places, bad in _start(source, self.workers):
                 if not len(places):
                     raise DataError(f"not one of {len(bad)} images of a batch can be used; the first: {bad[0][1]}")
                 yield np.asarray(pixels), np.asarray(places), bad
-        except RuntimeError as error:
-            if "DataLoader worker (pid" not in str(error):
+        except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
+            if isinstance(error, RuntimeError) and "DataLoader worker (pid" not in str(error):
                 raise
             raise DataError(
-                f"a loader worker died: {error}", hint="it may have run out of memory: try fewer with workers=…"
+                f"a loader worker died: {error}",
+                hint="it may have run out of memory (in a container: of /dev/shm); a smaller batch_size needs less",
             ) from error
 
 
-def _start(loader: DataLoader[Any]) -> Iterator[Any]:
-    """Start a DataLoader such that a dead worker is reported to whoever waits for a batch.
+def _start(source: _FileBatches, workers: int) -> Iterator[Any]:
+    """Start torch's DataLoader such that a dead worker is reported to whoever waits for a batch.
 
     Torch also installs a handler of SIGCHLD, which would raise anywhere: in the middle of an optimizer's step, say.
     """
     child = getattr(signal, "SIGCHLD", None)
     before = signal.getsignal(child) if child else None
-    if before is None or threading.current_thread() is not threading.main_thread():
-        return iter(loader)
-    try:
-        return iter(loader)
-    finally:
-        signal.signal(child, before)  # type: ignore[arg-type]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")  # as many as were asked for
+        batches = iter(DataLoader(source, batch_size=None, num_workers=workers))
+    if child and before is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(child, before)
+    return batches

@@ -11,7 +11,7 @@ import torch
 
 from vitrail.data.dataset import Samples
 from vitrail.data.decode import ImageList
-from vitrail.data.loader import stream_pixels
+from vitrail.data.pixels import stream_pixels
 from vitrail.data.spec import ImageSpec
 from vitrail.engines.build import Engine
 

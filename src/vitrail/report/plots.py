@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -60,8 +61,8 @@ STYLE = {
 @contextmanager
 def _style() -> Iterator[None]:
     """Draw in our style whatever the user's own matplotlib settings are."""
-    plain = {key: value for key, value in matplotlib.rcParamsDefault.items() if "backend" not in key}
-    with matplotlib.rc_context({**plain, **STYLE}):
+    settings: dict[Any, Any] = {**matplotlib.rcParamsDefault, **STYLE}
+    with matplotlib.rc_context({key: value for key, value in settings.items() if "backend" not in key}):
         yield
 
 
@@ -107,8 +108,7 @@ def draw_accuracy(epochs: Sequence[Epoch], best: int | None) -> str:
             axes.plot(numbers, shares, color=colour, label=label, marker="" if many else "o", zorder=3)
         for one in epochs:
             if one.number == best:
-                axes.axvline(one.number, color=GREY, linewidth=1, linestyle=(0, (2, 3)))
-                axes.plot(one.number, one.val_top1, "o", color=BLUE, markersize=7, label="kept", zorder=4)
+                axes.plot(one.number, one.val_top1, "o", color=BLUE, markersize=8, label="kept", zorder=4)
         low, high = accuracy_limits([*values["training"], *values["validation"]])
         axes.set_ylim(low, high + 0.012 * (high - low))
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
@@ -145,8 +145,8 @@ def draw_reliability(bins: Sequence[Bin]) -> str:
     """
     with _style():
         figure = Figure(figsize=(480 / 72, 400 / 72))
-        axes = figure.add_axes((0.135, 0.315, 0.845, 0.665))
-        share = figure.add_axes((0.135, 0.125, 0.845, 0.125))
+        axes = figure.add_axes((0.135, 0.335, 0.845, 0.645))
+        share = figure.add_axes((0.135, 0.125, 0.845, 0.11))
         lows, widths = [one.low for one in bins], [one.high - one.low for one in bins]
         total = sum(one.n for one in bins)
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)), zorder=2)
@@ -155,24 +155,23 @@ def draw_reliability(bins: Sequence[Bin]) -> str:
         axes.vlines(middles, *zip(*(one.interval for one in bins), strict=True), color=BLUE, linewidth=1.6, zorder=3)
         axes.plot(middles, [one.accuracy for one in bins], "o", color=BLUE, markersize=5, zorder=4)
         share.bar(lows, [one.n / total for one in bins], widths, align="edge", color=GREY, alpha=0.55, linewidth=0)
-        for one, top in ((axes, 1.012), (share, 1.0)):
+        most = math.ceil(10 * max(one.n for one in bins) / total) / 10
+        for one, top in ((axes, 1.012), (share, most)):
             one.set_xlim(0, 1.006)
             one.set_ylim(0, top)
             for axis in (one.xaxis, one.yaxis):
                 axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], labels=[])
         share.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
-        share.set_yticks([0, 1])
+        share.set_yticks([0, most])
         axes.set_ylabel("right")
-        share.set_ylabel("images")
+        share.set_title("share of the images", loc="left", fontsize=13, color=GREY, pad=5)
         share.set_xlabel("how sure the model is")
-        for one in (axes, share):
-            one.yaxis.set_label_coords(-0.105, 0.5)
         return _svg(figure, "Reliability diagram: accuracy against confidence")
 
 
 def draw_confusion(matrix: npt.NDArray[np.int64]) -> str:
-    """Draw a large confusion matrix by colour alone: right answers blue, wrong ones orange, never taken: nothing.
+    """Draw a large confusion matrix by colour alone: right answers blue, wrong ones orange.
 
     Args:
         matrix: (classes, classes) counts, row = true class.
@@ -204,7 +203,7 @@ def confusion_pixels(matrix: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         matrix: (classes, classes) counts, row = true class.
 
     Returns:
-        (side, side, 4) uint8, the opacity growing with the square root of the share of the row.
+        (side, side, 4) uint8: nothing where the count is 0, elsewhere more opaque where the share of the row is larger.
     """
     starts = np.arange(0, len(matrix), block_size(len(matrix)))
     cells = np.add.reduceat(np.add.reduceat(matrix, starts, axis=0), starts, axis=1).astype(np.float64)
@@ -212,7 +211,7 @@ def confusion_pixels(matrix: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     pixels = np.empty((*shares.shape, 4), dtype=np.uint8)
     pixels[..., :3] = WRONG_RGB
     pixels[np.arange(len(shares)), np.arange(len(shares)), :3] = RIGHT_RGB
-    pixels[..., 3] = np.rint(255 * np.sqrt(shares))
+    pixels[..., 3] = np.where(cells > 0, np.rint(255 * (0.4 + 0.6 * np.sqrt(shares))), 0)
     return pixels
 
 
@@ -235,7 +234,7 @@ def _frame() -> tuple[Figure, Axes]:
 
 def _epoch_axis(axes: Axes, numbers: Sequence[int]) -> None:
     axes.set_xlim(min(numbers) - 0.02 * len(numbers), max(numbers) + 0.02 * len(numbers))
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlabel("epoch")
 
 
@@ -247,6 +246,7 @@ def _svg(figure: Figure, label: str) -> str:
     text = text[text.index("<svg") :].strip()
     text = re.sub(r"<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    text = re.sub(r"font-family: [^;]*; ", "", text)
     text = re.sub(
         r'^<svg[^>]*?(viewBox="[^"]*")[^>]*>', rf'<svg {_NAMESPACES} \1 role="img" aria-label="{label}">', text
     )

@@ -51,11 +51,11 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            header: dict[str, Any] = json.loads(file.metadata()["vitrail_checkpoint"])
-            return header
+            header = json.loads(file.metadata()["vitrail_checkpoint"])
+            return {key: header[key] for key in ("step", "best", "record")}
     except FileNotFoundError:
         raise WeightsError(f"{path}: there is no checkpoint to resume", hint="start again with --overwrite") from None
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsError(
             f"{path}: not a readable checkpoint ({error})", hint="start again with --overwrite"
         ) from error

@@ -1,7 +1,8 @@
-"""Training hyper-parameters as data: the table of recipes. Torch is not imported here."""
+"""Training hyper-parameters as data: the table of recipes."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,9 +37,10 @@ class OptimizerConfig:
     clip: float | None = 1.0
 
     def __post_init__(self) -> None:
-        require(self.lr > 0, "lr", self.lr, "greater than 0")
+        require(0 < self.lr < math.inf, "lr", self.lr, "greater than 0")
         require(all(0 <= beta < 1 for beta in self.betas), "betas", self.betas, "0 ≤ β < 1")
-        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
+        require(0 <= self.eps < math.inf, "eps", self.eps, "0 or more")
+        require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more")
         require(self.clip is None or self.clip > 0, "clip", self.clip, "greater than 0, or none")
 
 

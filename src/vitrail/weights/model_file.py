@@ -14,6 +14,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn, uint8
+from torch.random import fork_rng
 
 from vitrail import __version__
 from vitrail.core.config import from_dict, to_dict
@@ -113,7 +114,8 @@ def load_model(path: Path) -> tuple[VisionTransformer, ModelRecord]:
             training=content["training"],
             data=content["data"],
         )
-        model = VisionTransformer(replace(record.config, init="paper"))
+        with fork_rng(devices=[]):
+            model = VisionTransformer(replace(record.config, init="paper"))
         model.load_state_dict(tensors)
     except (ConfigError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(
@@ -147,7 +149,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
                 hint="upgrade vitrail",
             )
         expected = {key: content.pop(key) for key in ("record_sha256", "sha256")}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(f"{path}: its record cannot be read ({error!r})", hint="the file is damaged") from error
     if tensors_sha256(tensors) != expected["sha256"] or _record_sha256(content) != expected["record_sha256"]:
         raise WeightsError(

@@ -27,21 +27,25 @@ def model_path(reference: Reference) -> Path:
         WeightsError: if there is none: a variant has no trained weights, or nothing has this name.
     """
     path = Path(reference)
-    if path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+        siblings = [] if is_folder or is_file or not path.parent.is_dir() else list(path.parent.iterdir())
+    except OSError as error:
+        raise WeightsError(f"{reference}: {error.strerror}", hint="give a run folder or a model file") from error
+    if is_folder:
         if (path / MODEL_NAME).is_file():
             return path / MODEL_NAME
         raise WeightsError(
             f"{path}: a folder without {MODEL_NAME}", hint="give a run folder that `vitrail fit` wrote, or a model file"
         )
-    if path.is_file():
+    if is_file:
         return path
     if is_variant(reference):
         raise WeightsError(
             f"{reference} is a variant: an architecture without trained weights and classes",
             hint=f"train one with `vitrail fit DATA --model {reference}` and give its run folder",
         )
-    siblings = [str(path.parent / entry.name) for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    hint = did_you_mean(str(reference), [*siblings, *VARIANTS], "give a run folder or a model file")
+    hint = did_you_mean(str(reference), [*map(str, siblings), *VARIANTS], "give a run folder or a model file")
     raise WeightsError(f"{reference}: no such run folder, model file or variant", hint=hint)
 
 

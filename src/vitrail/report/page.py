@@ -1,0 +1,169 @@
+"""The page of a run: one HTML file that needs nothing else, not even a network."""
+
+from __future__ import annotations
+
+import base64
+import importlib.resources
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jinja2
+from markupsafe import Markup
+
+from vitrail.report import plots
+from vitrail.report.data import ClassFigures, Mistake, ReportData
+from vitrail.report.text import percent, split_name
+
+MAX_CELL_CLASSES = 15
+"""With more classes the confusion matrix is drawn by colour alone."""
+MAX_CLASS_ROWS = 1000
+MAX_CONFUSIONS = 15
+MAX_BAD_ROWS = 50
+TINY = 64
+"""Images whose longer side is at most this many pixels are enlarged without smoothing."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Hold one cell of a confusion matrix that is shown in numbers.
+
+    Args:
+        count: images.
+        share: part of the images of the true class.
+        right: whether it lies on the diagonal.
+    """
+
+    count: int
+    share: float
+    right: bool
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Hold how often one class was taken for another.
+
+    Args:
+        label: true class.
+        predicted: class it was taken for.
+        count: images.
+        share: part of the images of the true class.
+    """
+
+    label: str
+    predicted: str
+    count: int
+    share: float
+
+
+def render_report(data: ReportData) -> str:
+    """Make the page of a run.
+
+    Args:
+        data: what it shows; names may hold anything, they are escaped.
+
+    Returns:
+        A whole HTML document; equal data give equal text.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"percent": percent, "split_name": split_name, "picture": picture, "tiny": is_tiny}
+    many = len(data.classes) > MAX_CELL_CLASSES
+    return environment.from_string(_part("template.html")).render(
+        data=data,
+        style=Markup(_part("style.css")),
+        loss=Markup(plots.draw_loss(data.epochs)) if data.epochs else "",
+        accuracy=Markup(plots.draw_accuracy(data.epochs, data.best_epoch)) if data.epochs else "",
+        best=next((one for one in data.epochs if one.number == data.best_epoch), None),
+        reliability=Markup(plots.draw_reliability(data.bins)) if data.bins else "",
+        confidence=sum(one.n * one.confidence for one in data.bins) / max(1, sum(one.n for one in data.bins)),
+        cells=None if many else confusion_cells(data),
+        picture_of_confusion=Markup(plots.draw_confusion(data.confusion)) if many else "",
+        block=plots.block_size(len(data.classes)),
+        confusions=worst_confusions(data, MAX_CONFUSIONS if many else len(data.classes))
+        if len(data.classes) > 2
+        else (),
+        long_names=any(len(one.name) > 4 for one in data.classes),
+        classes=class_rows(data.classes),
+        weakest_first=many,
+        wrong=int(data.confusion.sum() - data.confusion.trace()),
+        bad=data.bad[:MAX_BAD_ROWS],
+    )
+
+
+def picture(mistake: Mistake) -> str:
+    """Turn an image into the source of an `<img>`.
+
+    Args:
+        mistake: whose image.
+
+    Returns:
+        A data URI.
+    """
+    return f"data:image/png;base64,{base64.b64encode(mistake.png).decode('ascii')}"
+
+
+def is_tiny(mistake: Mistake) -> bool:
+    """Say whether an image should be enlarged pixel by pixel.
+
+    Args:
+        mistake: whose image.
+
+    Returns:
+        True up to `TINY` pixels.
+    """
+    return max(mistake.size) <= TINY
+
+
+def confusion_cells(data: ReportData) -> list[list[Cell]]:
+    """Turn the confusion matrix into cells.
+
+    Args:
+        data: its `confusion`.
+
+    Returns:
+        One list a true class.
+    """
+    return [
+        [Cell(int(count), int(count) / max(1, int(row.sum())), number == column) for column, count in enumerate(row)]
+        for number, row in enumerate(data.confusion)
+    ]
+
+
+def worst_confusions(data: ReportData, limit: int) -> list[Confusion]:
+    """Find the classes that are taken for each other most often.
+
+    Args:
+        data: its `confusion` and the names of its `classes`.
+        limit: how many to give.
+
+    Returns:
+        The most frequent first; of equally frequent ones, those that are a larger part of their class.
+    """
+    matrix, sizes = data.confusion, data.confusion.sum(axis=1)
+    rows, columns = matrix.nonzero()
+    pairs = [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if row != column]
+    pairs.sort(key=lambda pair: (-int(matrix[pair]), int(sizes[pair[0]]), pair))
+    names = [one.name for one in data.classes]
+    return [
+        Confusion(names[row], names[column], int(matrix[row, column]), int(matrix[row, column]) / int(sizes[row]))
+        for row, column in pairs[:limit]
+    ]
+
+
+def class_rows(classes: Sequence[ClassFigures]) -> list[ClassFigures]:
+    """Choose and order the rows of the table of classes.
+
+    Args:
+        classes: all of them, in the order of the confusion matrix.
+
+    Returns:
+        As given where they are few; otherwise the weakest first, those without images last, at most `MAX_CLASS_ROWS`.
+    """
+    if len(classes) <= MAX_CELL_CLASSES:
+        return list(classes)
+    return sorted(classes, key=lambda one: 2.0 if one.f1 is None else one.f1)[:MAX_CLASS_ROWS]
+
+
+def _part(name: str) -> str:
+    return importlib.resources.files("vitrail.report").joinpath(name).read_text(encoding="utf-8")
