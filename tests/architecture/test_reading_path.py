@@ -9,7 +9,12 @@ import torch
 from vitrail.models import create_model
 
 LINES = 500
-ALWAYS = {"src/vitrail/models/vision_transformer.py", "src/vitrail/nn/position/learned_1d.py"}
+ALWAYS = {
+    "src/vitrail/models/vision_transformer.py",
+    "src/vitrail/nn/position/learned_1d.py",
+    "src/vitrail/nn/shapes.py",
+}
+"""What belongs to the path though a forward pass need not run it: who reads, reads the names of the shapes too."""
 BESIDE = {"src/vitrail/models/config.py": "two properties that divide the image's size by the patch's"}
 """What runs but is not read by who follows the tokens."""
 

@@ -1,4 +1,4 @@
-"""Configs: read from plain data, checked, overridden by name, written back."""
+"""Configs: read from plain data, checked, written back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from vitrail.core.config import Component, from_dict, is_config, require, to_dict
 from vitrail.core.errors import ConfigError
-from vitrail.core.override import leaves, override, parse_assignments
 from vitrail.core.table import Table
 
 
@@ -144,11 +143,10 @@ def test_a_field_without_default_must_be_given():
 def test_a_component_can_be_given_in_any_form(given_as, expected):
     assert from_dict(Inner, {"shape": given_as}).shape == expected
     assert ShapeConfig.choose(given_as) == expected
-    assert override(Outer(), {"shape": given_as}).inner.shape == expected
 
 
 def test_a_component_can_be_a_callable_that_builds():
-    config = override(Outer(), {"shape": lambda size: f"mine {size}"})
+    config = from_dict(Outer, {"inner": {"shape": lambda size: f"mine {size}"}})
     assert isinstance(config.inner.shape, ShapeConfig)
     assert config.inner.shape.build(3) == "mine 3"
     assert config.inner.shape.kind == "custom"
@@ -156,7 +154,7 @@ def test_a_component_can_be_a_callable_that_builds():
 
 def test_what_has_no_name_cannot_be_written():
     with pytest.raises(ConfigError, match="a custom shape has no name and cannot be written") as caught:
-        to_dict(override(Outer(), {"shape": lambda size: "mine"}))
+        to_dict(Inner(shape=ShapeConfig.choose(lambda size: "mine")))
     assert caught.value.hint == "add it as a row to its table"
     with pytest.raises(ConfigError, match="has no name and cannot be written"):
         to_dict(Outer(make=lambda: None))
@@ -219,10 +217,9 @@ def test_what_is_wrong_is_named_with_a_hint(data, message, hint):
     ids=repr,
 )
 def test_a_value_of_the_wrong_type_is_refused(key, value, allowed):
-    for attempt in (lambda: from_dict(Outer, {key: value}), lambda: override(Outer(), {key: value})):
-        with pytest.raises(ConfigError) as caught:
-            attempt()
-        assert caught.value.message.startswith(f"{key} = {value!r} is not allowed; allowed: {allowed}")
+    with pytest.raises(ConfigError) as caught:
+        from_dict(Outer, {key: value})
+    assert caught.value.message.startswith(f"{key} = {value!r} is not allowed; allowed: {allowed}")
 
 
 def test_the_item_of_a_tuple_is_named():
@@ -231,7 +228,7 @@ def test_the_item_of_a_tuple_is_named():
 
 
 def test_nothing_can_be_said_in_a_word_as_toml_must():
-    assert override(Outer(limit=3.0), parse_assignments(["limit=none"])).limit is None
+    assert from_dict(Outer, {"limit": "none"}).limit is None
     assert from_dict(Outer, {"extra": "none"}).extra is None
     assert from_dict(Outer, {"name": "none"}).name == "none"
 
@@ -246,89 +243,5 @@ def test_numbers_become_what_the_field_wants():
     assert isinstance(config.size, tuple)
 
 
-def test_leaves_are_dotted():
-    assert list(leaves(Outer)) == [
-        "steps", "name", "flag", "size", "limit", "mode", "values", "extra", "make",
-        "inner.rate", "inner.shape", "other.rate", "other.width",
-    ]  # fmt: skip
-    assert list(leaves(Inner, "a.")) == ["a.rate", "a.shape"]
+def test_a_component_is_no_nested_config():
     assert [is_config(kind) for kind in (Inner, CircleConfig, int, 3)] == [True, False, False, False]
-
-
-def test_override_by_last_part_dotted_name_and_whole_part():
-    start = Outer()
-    assert override(start, {"width": 7}) == Outer(other=Other(width=7))
-    assert override(start, {"inner.rate": 0.7, "steps": 2}) == Outer(steps=2, inner=Inner(rate=0.7))
-    assert override(start, {"other": {"width": 7}}) == Outer(other=Other(width=7))
-    assert override(start, {"other": Other(1.0, 2)}) == Outer(other=Other(1.0, 2))
-    assert override(start, {"shape": "square", "inner.shape.corners": [1, 2]}).inner.shape == SquareConfig((1, 2))
-    assert override(start, {}) is start
-    assert start == Outer(), "configs are never changed"
-
-
-@given(start=OUTERS, end=OUTERS)
-def test_override_of_every_leaf_is_the_other_config(start, end):
-    data = to_dict(end)
-    values = dict.fromkeys(leaves(Outer), data)
-    for name in values:
-        for part in name.split("."):
-            values[name] = values[name][part]
-    assert override(start, values) == end
-
-
-@pytest.mark.parametrize(
-    ("name", "message", "hint"),
-    [
-        ("rate", "key 'rate' is ambiguous", "write one of inner.rate, other.rate"),
-        ("widht", "unknown key 'widht'", "did you mean width?"),
-        ("other.widht", "unknown key 'other.widht'", "did you mean other.width"),
-        ("inner.shape.radios", "unknown key 'inner.shape.radios'", "did you mean radius?"),
-        ("steps.more", "unknown key 'steps.more'", ""),
-    ],
-)
-def test_override_names_what_it_does_not_know(name, message, hint):
-    with pytest.raises(ConfigError) as caught:
-        override(Outer(), {name: 1})
-    assert caught.value.message == message
-    assert caught.value.hint.startswith(hint)
-
-
-def test_override_inside_a_custom_component_is_refused():
-    with pytest.raises(ConfigError, match="unknown key 'shape.radius'"):
-        override(Inner(shape=ShapeConfig.choose(lambda size: "mine")), {"shape.radius": 1.0})
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("lr=0.001", 0.001),
-        ("lr=1e-3", 0.001),
-        ("steps=3", 3),
-        ("flag=true", True),
-        ("size=[8, 16]", [8, 16]),
-        ("model=S/16", "S/16"),
-        ('model="S/16"', "S/16"),
-        ("path=a=b", "a=b"),
-        ("name=", ""),
-        ("kind={kind='conv', widths=[1]}", {"kind": "conv", "widths": [1]}),
-    ],
-)
-def test_assignments_are_read_as_toml_or_text(text, value):
-    assert list(parse_assignments([text]).values()) == [value]
-
-
-def test_several_assignments():
-    assert parse_assignments(["a.b = 1", "c=x", "a.b=2"]) == {"a.b": 2, "c": "x"}
-    assert parse_assignments([]) == {}
-
-
-@pytest.mark.parametrize("text", ["lr", "=3", "", " =3"])
-def test_an_assignment_needs_a_key_and_a_value(text):
-    with pytest.raises(ConfigError) as caught:
-        parse_assignments([text])
-    assert caught.value.message == f"--set = {text!r} is not allowed; allowed: key=value, such as lr=0.001"
-
-
-@given(values=st.dictionaries(st.sampled_from(["a", "b.c"]), st.integers() | st.booleans() | st.floats(0, 1)))
-def test_assignments_round_trip(values):
-    assert parse_assignments([f"{key}={json.dumps(value)}" for key, value in values.items()]) == values

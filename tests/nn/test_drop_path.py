@@ -50,7 +50,3 @@ def test_the_gradient_is_that_of_the_kept():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16], ids=str)
 def test_the_type_is_kept(dtype):
     assert DropPath(0.5)(torch.ones(4, 2, dtype=dtype)).dtype == dtype
-
-
-def test_the_rate_is_shown():
-    assert repr(DropPath(0.25)) == "DropPath(rate=0.25)"

@@ -61,9 +61,7 @@ class Case:
 def make_case() -> Callable[..., Case]:
     """Give a function of (recipe, seed, policies, changes of the recipe, model fields) that makes a training."""
 
-    def make(
-        recipe: Recipe = EVERYTHING, seed: int = 0, policies: Policies = MATRICES_DECAY, **fields: Any
-    ) -> Case:
+    def make(recipe: Recipe = EVERYTHING, seed: int = 0, policies: Policies = MATRICES_DECAY, **fields: Any) -> Case:
         changes = {name: fields.pop(name) for name in list(fields) if name in Recipe.__dataclass_fields__}
         return Case(replace(recipe, **changes), seed, policies, fields)
 

@@ -75,7 +75,9 @@ def test_frozen_parameters_have_no_moments(make_case: Make, tmp_path: Path) -> N
     policies = ((r"head\..*", ParameterPolicy()), (r".*", ParameterPolicy(0.0)))
     case = trained(make_case, policies=policies)
     save_checkpoint(tmp_path / "checkpoint", case.state, {})
-    names = {name.removeprefix("optimizer.exp_avg.") for name in load_file(tmp_path / "checkpoint") if ".exp_avg." in name}
+    names = {
+        name.removeprefix("optimizer.exp_avg.") for name in load_file(tmp_path / "checkpoint") if ".exp_avg." in name
+    }
     assert names == {"head.weight", "head.bias"}
     other = make_case(policies=policies)
     load_checkpoint(tmp_path / "checkpoint", other.state)
@@ -126,7 +128,9 @@ def test_a_truncated_file(saved: Path, make_case: Make) -> None:
             with pytest.raises(WeightsError, match="not a readable checkpoint") as caught:
                 read(saved)
             assert "--overwrite" in caught.value.hint
-    assert case.state.step == 0 and all(torch.equal(one, other) for one, other in zip(before, state_of_model(case), strict=True))
+    assert case.state.step == 0 and all(
+        torch.equal(one, other) for one, other in zip(before, state_of_model(case), strict=True)
+    )
 
 
 def state_of_model(case: Any) -> list[Tensor]:

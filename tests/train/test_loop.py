@@ -102,9 +102,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(
     told = step(whole, batch), step(parts, batch, micro_batch=micro_batch)
     assert told[0][2] == pytest.approx(told[1][2], abs=1e-6) and told[0][3:] == told[1][3:]
 
-    for (name, one), other in zip(
-        whole.state.model.named_parameters(), parts.state.model.parameters(), strict=True
-    ):
+    for (name, one), other in zip(whole.state.model.named_parameters(), parts.state.model.parameters(), strict=True):
         assert torch.allclose(one.grad, other.grad, rtol=0, atol=1e-6), name
     assert max(float(one.grad.abs().max()) for one in whole.state.model.parameters()) > 0.05
 

@@ -47,9 +47,7 @@ def test_weight_matrices_and_kernels_decay_and_nothing_else(fields: dict[str, An
     """Biases, normalisations (a batch norm's weights too), tokens and positions do not, as in the paper's code."""
     model = build(**fields)
     groups = names_of(model, build_optimizer(model, OptimizerConfig(weight_decay=0.3)))
-    matrices = {
-        f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)
-    }
+    matrices = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)}
 
     assert set(groups) == {name for name, _ in model.named_parameters()}, "every parameter, each in one group"
     assert {name for name, group in groups.items() if group["weight_decay"] == 0.3} == matrices

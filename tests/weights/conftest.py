@@ -39,7 +39,9 @@ def _make(**fields: Any) -> tuple[VisionTransformer, ModelRecord]:
         else:
             value.fill_(7)
     grey = config.in_chans == 1
-    spec = ImageSpec(config.image_size, (0.1,) * config.in_chans, (0.3,) * config.in_chans, color="L" if grey else "RGB")
+    spec = ImageSpec(
+        config.image_size, (0.1,) * config.in_chans, (0.3,) * config.in_chans, color="L" if grey else "RGB"
+    )
     training = {"seed": 3, "recipe": {"optimizer": {"lr": 1e-3, "clip": None, "betas": [0.9, 0.999]}}, "start": ""}
     data = {"reference": "a/b", "splits": {"train": 10, "val": 2}, "made_splits": ["val"]}
     return model.eval(), ModelRecord(config, ("a cat", "größer", "犬"), spec, 1.25, training, data)

@@ -51,7 +51,7 @@ def test_what_is_saved_comes_back(variant: Made, tmp_path: Path) -> None:
     save_model(path, model, record)
     loaded, read = load_model(path)
 
-    assert read == record
+    assert read == record and loaded.config == record.config
     assert identical(loaded.state_dict(), model.state_dict())
     assert not loaded.training
     images = torch.randn(3, record.config.in_chans, *record.config.image_size)
@@ -163,7 +163,7 @@ def test_every_damaged_byte_of_the_header(saved: Path) -> None:
     content = saved.read_bytes()
     original = load_model(saved)
     for place in range(8 + int.from_bytes(content[:8], "little")):
-        for other in {content[place] ^ 0x01, content[place] ^ 0x20, 0, ord('"'), ord("9"), 0xFF} - {content[place]}:
+        for other in {content[place] ^ 0x01, content[place] ^ 0x20, ord('"')} - {content[place]}:
             check_damage(saved, content[:place] + bytes([other]) + content[place + 1 :], original)
 
 
@@ -278,16 +278,16 @@ def test_a_safetensors_file_of_somebody_else(tmp_path: Path, header: dict[str, s
     assert "vitrail fit" in caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["", "no json", "[]", "null", "3", '"text"', "{", "{}", '{"format": 1}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "no json", "[]", "null", "3", '"text"', "{", "{}", '{"format": 1}', "[" * 100_000]
+)
 def test_a_record_that_is_none(tmp_path: Path, text: str) -> None:
     save_file({"a": torch.zeros(3)}, tmp_path / "m", metadata={"vitrail": text})
     with pytest.raises(WeightsError, match="its record cannot be read"):
         load_model(tmp_path / "m")
 
 
-def test_custom_parts_are_refused_before_anything_is_written(
-    make_model: Callable[..., Made], tmp_path: Path
-) -> None:
+def test_custom_parts_are_refused_before_anything_is_written(make_model: Callable[..., Made], tmp_path: Path) -> None:
     path = tmp_path / "new" / "model.safetensors"
     for fields in ({"norm": nn.LayerNorm}, {"act": nn.SELU}, {"pool": lambda: nn.Identity()}):
         model, record = make_model(**fields)

@@ -1,10 +1,18 @@
-"""Where to compute."""
+"""Where to compute, and with how many threads."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 from vitrail.core.errors import ConfigError
+from vitrail.models.config import ViTConfig
+
+ONE_THREAD_MACS = 5e8
+"""Steps of fewer multiply-accumulates run in one thread: a second one gains little (0.7 of the time on an idle machine)
+and costs much where another program wants the core (20 times the time), since threads meet after every operation."""
 
 
 def choose_device(name: str | None) -> torch.device:
@@ -32,3 +40,26 @@ def choose_device(name: str | None) -> torch.device:
     if not there.get(device.type, False) or (device.index or 0) >= count:
         raise ConfigError(f"device {name!r} is not available here", hint="give --device cpu, or leave it out")
     return device
+
+
+@contextmanager
+def thread_limit(config: ViTConfig, batch_size: int, device: torch.device) -> Iterator[None]:
+    """Use one thread for models so small that more only hinder.
+
+    Args:
+        config: the model.
+        batch_size: images a step.
+        device: where it runs; anything but a CPU is left alone.
+
+    Yields:
+        Nothing; the number of threads is what it was afterwards.
+    """
+    per_token = config.embed_dim**2 * (4 + 2 * config.block.mlp_ratio)
+    macs = batch_size * config.num_tokens * config.depth * per_token
+    before = torch.get_num_threads()
+    if device.type == "cpu" and macs < ONE_THREAD_MACS:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -13,7 +13,7 @@ from vitrail.core.errors import ConfigError, DataError
 from vitrail.core.toml import read_toml, write_toml
 from vitrail.data.dataset import Dataset
 from vitrail.data.sources import open_dataset
-from vitrail.jobs.device import choose_device
+from vitrail.jobs.device import choose_device, thread_limit
 from vitrail.jobs.evaluate import Evaluation, evaluate_split
 from vitrail.jobs.events import Event, Listener, Note, silent
 from vitrail.jobs.plan import Plan, Request, differences, make_plan
@@ -115,8 +115,9 @@ def fit(
     _require_splits(dataset)
     plan, notes = (given, []) if given else make_plan(request, dataset, target.type)
     folder = RunFolder.prepare(None if out is None else Path(out), _run_name(reference), resume, overwrite)
-    training = Training(plan, dataset, target, folder, _logging(folder, listener), [*dataset.notes, *notes])
-    return _train(training, request, resume, clock)
+    with thread_limit(plan.model, plan.recipe.batch_size, target):
+        training = Training(plan, dataset, target, folder, _logging(folder, listener), [*dataset.notes, *notes])
+        return _train(training, request, resume, clock)
 
 
 def _logging(folder: RunFolder, listener: Listener) -> Listener:

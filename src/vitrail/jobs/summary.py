@@ -247,7 +247,7 @@ def _bad_images(folder: RunFolder, evaluation: Evaluation) -> list[BadImage]:
                 found[row["split"], row["path"]] = row["reason"]
     for number, reason in evaluation.outputs.bad:
         found[evaluation.split, evaluation.names[number]] = reason
-    return [BadImage(split, name, reason) for (split, name), reason in found.items()]
+    return [BadImage(split, name, why.partition(f"{name}: ")[2] or why) for (split, name), why in found.items()]
 
 
 def _facts(plan: Plan, dataset: Dataset, predictor: Predictor) -> dict[str, dict[str, str]]:

@@ -26,7 +26,3 @@ class DropPath(nn.Module):
         keep = 1.0 - self.rate
         mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep)
         return x * mask.div_(keep)
-
-    def extra_repr(self) -> str:
-        """Show the rate."""
-        return f"rate={self.rate:.3g}"

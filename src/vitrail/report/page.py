@@ -17,7 +17,7 @@ from vitrail.report.text import percent, split_name
 MAX_CELL_CLASSES = 15
 """With more classes the confusion matrix is drawn by colour alone."""
 MAX_CLASS_ROWS = 1000
-MAX_CONFUSIONS = 15
+MAX_CONFUSIONS = 12
 MAX_BAD_ROWS = 50
 TINY = 64
 """Images whose longer side is at most this many pixels are enlarged without smoothing."""
@@ -80,9 +80,7 @@ def render_report(data: ReportData) -> str:
         cells=None if many else confusion_cells(data),
         picture_of_confusion=Markup(plots.draw_confusion(data.confusion)) if many else "",
         block=plots.block_size(len(data.classes)),
-        confusions=worst_confusions(data, MAX_CONFUSIONS if many else len(data.classes))
-        if len(data.classes) > 2
-        else (),
+        confusions=worst_confusions(data, min(MAX_CONFUSIONS, len(data.classes))) if len(data.classes) > 2 else (),
         long_names=any(len(one.name) > 4 for one in data.classes),
         classes=class_rows(data.classes),
         weakest_first=many,

@@ -160,7 +160,7 @@ def draw_reliability(bins: Sequence[Bin]) -> str:
             one.set_xlim(0, 1.006)
             one.set_ylim(0, top)
             for axis in (one.xaxis, one.yaxis):
-                axis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+                axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
         axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], labels=[])
         share.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
         share.set_yticks([0, most])

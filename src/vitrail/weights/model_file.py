@@ -7,7 +7,7 @@ of the tensors and of the rest of the record.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ def load_model(path: Path) -> tuple[VisionTransformer, ModelRecord]:
             data=content["data"],
         )
         with fork_rng(devices=[]):
-            model = VisionTransformer(replace(record.config, init="paper"))
+            model = VisionTransformer(record.config)
         model.load_state_dict(tensors)
     except (ConfigError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from vitrail.nn.shapes import Grid, Heads, Layout, Scores, Tokens
+from vitrail.nn.layout import Layout
+from vitrail.nn.shapes import Grid, Heads, Scores, Tokens
 
 
 class Position(nn.Module):

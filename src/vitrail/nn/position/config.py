@@ -6,8 +6,8 @@ from typing import Any
 
 from vitrail.core.config import Component
 from vitrail.core.table import Table
+from vitrail.nn.layout import Layout
 from vitrail.nn.position.base import Position
-from vitrail.nn.shapes import Layout
 
 
 class PositionConfig(Component):

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from vitrail.nn.layout import Layout
 from vitrail.nn.position.base import Position
 from vitrail.nn.position.config import PositionConfig
-from vitrail.nn.shapes import Grid, Layout, Tokens
+from vitrail.nn.shapes import Grid, Tokens
 
 
 class Learned1d(Position):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from vitrail.nn.layout import Layout
 from vitrail.nn.position.base import Position
 from vitrail.nn.position.config import PositionConfig
-from vitrail.nn.shapes import Layout
 
 
 @dataclass(frozen=True)

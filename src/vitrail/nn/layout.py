@@ -1,0 +1,26 @@
+"""How the tokens of a model are laid out, for components that need to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vitrail.nn.shapes import Grid
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Tell a component how the tokens of a model are laid out.
+
+    Args:
+        embed_dim: width of a token.
+        num_heads: heads of attention.
+        depth: number of blocks.
+        grid: rows and columns of patches.
+        prefix_tokens: how many tokens stand before the patches (class token, distillation token).
+    """
+
+    embed_dim: int
+    num_heads: int
+    depth: int
+    grid: Grid
+    prefix_tokens: int
