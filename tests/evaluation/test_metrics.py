@@ -60,7 +60,8 @@ def test_figures_are_scikit_learns(shape: tuple[int, int, int]) -> None:
     assert ("top5" in found) == (classes >= 6)
     if classes >= 6:
         assert found["top5"] == pytest.approx(sk.top_k_accuracy_score(labels, logits, k=5, labels=every))
-    assert np.allclose(found["interval"], stats.binomtest(int((predicted == labels).sum()), n).proportion_ci(0.95, "wilson"))
+    correct = int((predicted == labels).sum())
+    assert np.allclose(found["interval"], stats.binomtest(correct, n).proportion_ci(0.95, "wilson"))
 
 
 @given(SHAPES)
@@ -117,7 +118,7 @@ def test_wilson_at_the_ends() -> None:
     low, high = wilson_interval(0, 10)
     assert low == 0 and 0.27 < high < 0.28
     assert wilson_interval(10, 10) == pytest.approx((1 - high, 1))
-    assert wilson_interval(360, 360)[1] == 1
+    assert wilson_interval(360, 360)[1] == pytest.approx(1) and wilson_interval(360, 360)[1] <= 1
 
 
 def test_wilson_covers_95_per_cent() -> None:
@@ -186,7 +187,7 @@ def test_one_image() -> None:
         "top1": 1, "interval": [wilson_interval(1, 1)[0], 1], "n": 1, "nll": -math.log(p), "ece": 1 - p,
         "balanced_accuracy": 1, "macro_f1": 1,
     }  # fmt: skip
-    assert found == pytest.approx(expected) if False else found.keys() == expected.keys()
+    assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert found[name] == pytest.approx(value), name
 

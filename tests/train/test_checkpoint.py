@@ -1,4 +1,4 @@
-"""The checkpoint: one file that safetensors alone can read, the old one or the new, and never of another run's model."""
+"""The checkpoint: one file that safetensors alone can read, the old one or the new, never of another model."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 
@@ -72,8 +73,8 @@ def test_up_then_down(decay: str, warmup: float, final: float, total: int) -> No
     up = round(warmup * total)
 
     assert all(0 < value <= PEAK * (1 + 1e-9) for value in values[:up])
-    assert all(one < other for one, other in zip(values[:up], values[1 : up + 1], strict=False))
-    assert all(one >= other - 1e-12 for one, other in zip(values[up:], values[up + 1 :], strict=False))
+    assert all(one < other for one, other in itertools.pairwise(values[: up + 1]))
+    assert all(one >= other - 1e-12 for one, other in itertools.pairwise(values[up:]))
     if total - up >= 2 and decay != "constant":
         assert values[up] == pytest.approx(PEAK) and values[-1] == pytest.approx(final * PEAK, abs=1e-12)
 

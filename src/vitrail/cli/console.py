@@ -119,7 +119,7 @@ def accuracy_lines(metrics: dict[str, Any]) -> list[str]:
         lines.append(f"top-5          {100 * metrics['top5']:.2f} %")
     lines.append(f"balanced       {100 * metrics['balanced_accuracy']:.2f} %")
     lines.append(f"macro-F1       {100 * metrics['macro_f1']:.2f} %")
-    lines.append(f"calibration    ECE {100 * metrics['ece']:.2f} %   NLL {metrics['nll']:.4f}")
+    lines.append(f"calibration    ECE {100 * metrics['ece']:.2f} % ({100 * metrics['ece_before']:.2f} % before)")
     weak = sorted((row for row in metrics["per_class"] if row["n"]), key=lambda row: row["recall"])[:3]
     if weak and weak[0]["recall"] < 1:
         lines.append("weakest        " + ", ".join(f"{row['label']} {100 * row['recall']:.1f} %" for row in weak))

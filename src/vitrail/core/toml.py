@@ -52,4 +52,6 @@ def read_toml(path: Path, cls: type[Config]) -> Config:
 def _named_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _named_none(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_named_none(item) for item in value]
     return "none" if value is None else value

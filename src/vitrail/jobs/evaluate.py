@@ -13,7 +13,13 @@ import numpy.typing as npt
 from vitrail.core.errors import DataError
 from vitrail.data.dataset import Dataset
 from vitrail.data.sources import open_dataset
-from vitrail.evaluation.metrics import classification_metrics, confusion_matrix, per_class
+from vitrail.evaluation.metrics import (
+    classification_metrics,
+    confusion_matrix,
+    expected_calibration_error,
+    per_class,
+    softmax,
+)
 from vitrail.jobs.events import Listener, Note, silent
 from vitrail.jobs.inference import Outputs, compute_outputs
 from vitrail.jobs.predictor import Predictor, load
@@ -25,7 +31,7 @@ class Evaluation:
     """Hold what a model achieves on one split.
 
     Args:
-        metrics: name → figure, see `classification_metrics`.
+        metrics: name → figure, see `classification_metrics`, after the temperature; and `ece_before` it.
         split: which split.
         classes: names of the classes.
         names: what each image is called.
@@ -171,8 +177,11 @@ def evaluate_split(predictor: Predictor, dataset: Dataset, split: str, clock: fl
         first = outputs.bad[0][1] if outputs.bad else "it is empty"
         raise DataError(f"not one image of the {split} split of {dataset.reference} can be used; the first: {first}")
     confusion = confusion_matrix(outputs.logits.argmax(axis=1), outputs.labels, len(predictor.classes))
+    calibrated = outputs.logits / np.float32(predictor.record.temperature)
+    metrics = dict(classification_metrics(calibrated, outputs.labels))
+    metrics["ece_before"] = expected_calibration_error(softmax(outputs.logits), outputs.labels)
     return Evaluation(
-        metrics=dict(classification_metrics(outputs.logits, outputs.labels)),
+        metrics=metrics,
         split=split,
         classes=predictor.classes,
         names=tuple(samples.names),

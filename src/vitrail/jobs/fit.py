@@ -172,6 +172,7 @@ def _resumed(folder: RunFolder, plan: Plan, request: Request) -> Plan:
 
 def _finish(folder: RunFolder, plan: Plan, dataset: Dataset, training: Training, clock: float) -> Run:
     """Measure the model file that was written, as any later command would, and write the summary."""
+    training.calibrate()
     predictor = load(folder.path, training.device.type)
     split = "test" if "test" in dataset.splits else "val"
     evaluation = evaluate_split(predictor, dataset, split)

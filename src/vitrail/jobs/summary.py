@@ -292,7 +292,7 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         yield prefix, ", ".join(str(item) for item in value)
     else:
-        yield prefix, "none" if value is None else str(value)
+        yield prefix, "none" if value in (None, "") else str(value)
 
 
 def _writable(name: str) -> str:

@@ -24,7 +24,7 @@ from vitrail.core.seeding import Stream, derived_seed
 from vitrail.data.dataset import Dataset
 from vitrail.data.loader import BadFile, TrainLoader
 from vitrail.engines.build import build_engine
-from vitrail.evaluation.metrics import softmax
+from vitrail.evaluation.calibration import fit_temperature, negative_log_likelihood
 from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.events import Evaluated, Event, Listener, Note, Started
 from vitrail.jobs.inference import compute_outputs
@@ -236,9 +236,8 @@ class Training:
             raise DataError(f"not one image of the val split can be used; the first: {outputs.bad[0][1]}")
         for number, reason in outputs.bad:
             self.bad_validation.setdefault(number, BadFile(number, samples.names[number], reason))
-        right = outputs.logits.argmax(axis=1) == outputs.labels
-        likely = softmax(outputs.logits)[np.arange(len(right)), outputs.labels]
-        return float(right.mean()), float(-np.log(np.maximum(likely, 1e-300)).mean())
+        top1 = float((outputs.logits.argmax(axis=1) == outputs.labels).mean())
+        return top1, negative_log_likelihood(outputs.logits, outputs.labels)
 
     def _record(self) -> ModelRecord:
         training = {
@@ -254,6 +253,14 @@ class Training:
     def _save_checkpoint(self) -> None:
         record = {"plan": to_dict(self.plan), "classes": list(self.dataset.classes)}
         save_checkpoint(self.folder.checkpoint, self.state, record)
+
+    def calibrate(self) -> None:
+        """Fit the temperature of the best weights on the validation split, and store it in the model file."""
+        model, record = load_model(self.folder.model)
+        engine = build_engine("torch", model, device=str(self.device))
+        outputs = compute_outputs(engine, record.spec, self.dataset.splits["val"])
+        temperature = fit_temperature(outputs.logits, outputs.labels)
+        save_model(self.folder.model, model, replace(record, temperature=temperature))
 
     def write_bad_files(self, evaluation: Evaluation) -> None:
         """Write `bad_files.csv` for all splits.

@@ -129,8 +129,8 @@ def accuracy_limits(shares: Sequence[float]) -> tuple[float, float]:
         Lowest and highest, multiples of 0.1 (0.01 where everything is within 0.05 of each other).
     """
     unit = 0.1 if max(shares) - min(shares) > 0.05 else 0.01
-    low = max(0.0, math.floor(min(shares) / unit - 1e-9) * unit)
-    high = min(1.0, math.ceil(max(shares) / unit + 1e-9) * unit)
+    low = max(0.0, math.floor(min(shares) / unit + 1e-9) * unit)
+    high = min(1.0, math.ceil(max(shares) / unit - 1e-9) * unit)
     return round(low, 2), round(max(high, low + unit), 2)
 
 
@@ -163,7 +163,7 @@ def draw_reliability(bins: Sequence[Bin]) -> str:
                 axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
         axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], labels=[])
         share.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
-        share.set_yticks([0, most])
+        share.set_yticks([most])
         axes.set_ylabel("right")
         share.set_title("share of the images", loc="left", fontsize=13, color=GREY, pad=5)
         share.set_xlabel("how sure the model is")
