@@ -74,6 +74,11 @@ def test_wrong_requests_are_refused(request_fields, words):
     assert words in str(caught.value)
 
 
+def test_a_size_that_suits_the_patch_is_taken_with_any_patch():
+    plan, _ = make_plan(Request("random", "S/15", image_size=45), dataset(8), "cpu")
+    assert plan.model.grid == (3, 3)
+
+
 def test_epochs_come_from_the_recipe_or_the_size():
     assert choose_epochs(Plan("x", recipe=Recipe(epochs=7)), 100, "cpu") == 7
     assert choose_epochs(Plan("x"), 1000, "cpu") > choose_epochs(Plan("x"), 10**6, "cpu") >= 1

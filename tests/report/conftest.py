@@ -25,15 +25,15 @@ def _figures(name: str, n: int, found: int, taken: int) -> ClassFigures:
     return ClassFigures(name, n, recall, precision, 2 * found / (n + taken) if n else None)
 
 
-def _make(classes: int = 10, name: str = "class {}", side: int = 8, **changes: Any) -> ReportData:
+def _make(count: int = 10, name: str = "class {}", side: int = 8, **changes: Any) -> ReportData:
     """Make up the data of a page: each class is taken for the next one once in ten."""
-    names = [name.format(number) for number in range(classes)]
-    confusion = 9 * np.eye(classes, dtype=np.int64) + np.roll(np.eye(classes, dtype=np.int64), 1, axis=1)
+    names = [name.format(number) for number in range(count)]
+    confusion = 9 * np.eye(count, dtype=np.int64) + np.roll(np.eye(count, dtype=np.int64), 1, axis=1)
     n = int(confusion.sum())
     mistakes = [
-        Mistake(f"{names[one % classes]}/{one}.png", names[one % classes], names[(one + 1) % classes], 0.9, _png(side), (side,) * 2)
-        for one in range(min(24, classes))
-    ]  # fmt: skip
+        Mistake(f"{name}/{number}.png", name, names[(number + 1) % count], 0.9, _png(side), (side, side))
+        for number, name in enumerate(names[:24])
+    ]
     fields: dict[str, Any] = {
         "title": "flowers",
         "headline": Headline("test", 0.9, (0.85, 0.94), n),

@@ -54,8 +54,8 @@ def test_a_page_is_well_formed_and_holds_everything(make_data, classes):
     reader = Reader(render_report(make_data(classes)))
     assert not reader.open
     for text in (
-        "90.00 %", f"of {10 * classes:,} test image", "85.00 % … 94.00 %", "Macro F1", "epoch 28 of 30", "class 0", "seed",
-        "recipe.optimizer.lr", "model S/16: suits", "flowers/", "Calibration error", "34 s",
+        "90.00 %", f"of {10 * classes:,} test image", "85.00 % … 94.00 %", "Macro F1", "epoch 28 of 30", "class 0",
+        "seed", "recipe.optimizer.lr", "model S/16: suits", "flowers/", "Calibration error", "34 s",
     ):  # fmt: skip
         assert text in reader.words.replace("\u00a0", " "), text
     assert reader.count("img") == min(24, classes)
@@ -102,7 +102,7 @@ def test_nothing_is_fetched(make_data, classes):
             assert re.match(r"#|data:image/png;base64,", attributes.get(name) or "#"), (tag, name)
     assert not re.search(r"@import|@font-face", page)
     assert all(address.startswith("#") for address in re.findall(r"url\(['\"]?([^)]*)\)", page))
-    outside = {address for address in re.findall(r"https?://[^\s\"'<]+", page)}
+    outside = set(re.findall(r"https?://[^\s\"'<]+", page))
     assert outside <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
 
 
@@ -204,7 +204,10 @@ def test_the_weakest_of_many_classes_come_first(make_data):
 def test_the_most_frequent_confusions(make_data):
     confusion = np.array([[5, 0, 2], [1, 3, 0], [0, 2, 90]])
     found = worst_confusions(make_data(3, "{}", confusion=confusion), 2)
-    assert [(one.label, one.predicted, one.count, one.share) for one in found] == [("0", "2", 2, 2 / 7), ("2", "1", 2, 2 / 92)]
+    assert [(one.label, one.predicted, one.count, one.share) for one in found] == [
+        ("0", "2", 2, 2 / 7),
+        ("2", "1", 2, 2 / 92),
+    ]
 
 
 def test_ece_is_the_mean_gap_over_images(make_data):

@@ -17,9 +17,17 @@ from PIL import Image
 
 from vitrail.report.data import Bin, Epoch
 from vitrail.report.plots import (
-    MAX_CELLS, RIGHT_RGB, WRONG_RGB, accuracy_limits, block_size, confusion_pixels, draw_accuracy, draw_confusion, draw_loss,
+    MAX_CELLS,
+    RIGHT_RGB,
+    WRONG_RGB,
+    accuracy_limits,
+    block_size,
+    confusion_pixels,
+    draw_accuracy,
+    draw_confusion,
+    draw_loss,
     draw_reliability,
-)  # fmt: skip
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -39,4 +39,9 @@ def test_short_count(number, text):
 
 
 def test_split_name():
-    assert [split_name(name) for name in ("train", "val", "test", "other")] == ["training", "validation", "test", "other"]
+    assert [split_name(name) for name in ("train", "val", "test", "other")] == [
+        "training",
+        "validation",
+        "test",
+        "other",
+    ]

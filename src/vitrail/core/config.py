@@ -55,7 +55,7 @@ class Component:
         """Turn whatever names a component into its config.
 
         Args:
-            value: a kind, a mapping with the key "kind", a config, or any callable that builds the module.
+            value: a kind, a mapping with the key "kind", a config or its class, or any callable that builds the module.
             where: dotted name of the field, for messages.
 
         Returns:
@@ -64,6 +64,8 @@ class Component:
         Raises:
             ConfigError: for an unknown kind or unknown keys.
         """
+        if isinstance(value, type) and issubclass(value, cls):
+            return value()
         if isinstance(value, cls):
             return value
         if isinstance(value, str):

@@ -148,10 +148,7 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     if request.model is None:
         kind = "grey" if probe.grey else "colour"
         notes.append(f"model {name}: suits {kind} images of about {probe.side} pixels on {device}")
-    config, spec, start = _architecture(name, probe)
-    size = request.image_size
-    if size is not None:
-        config, spec = config.updated(img_size=size), replace(spec, size=(size, size))
+    config, spec, start = _architecture(name, probe, request.image_size)
     if request.recipe is None:
         recipe_name = next(row for row in MODEL_CHOICES if max(spec.size) <= row.side).recipe
         notes.append(f"recipe {recipe_name}: suits training from scratch at {spec.size[0]} × {spec.size[1]} pixels")
@@ -166,16 +163,18 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     return plan, notes
 
 
-def _architecture(name: str | ViTConfig, probe: Probe) -> tuple[ViTConfig, ImageSpec, str]:
+def _architecture(name: str | ViTConfig, probe: Probe, size: int | None) -> tuple[ViTConfig, ImageSpec, str]:
+    sized = {} if size is None else {"img_size": size}
     if isinstance(name, ViTConfig) or is_variant(name):
-        config = name if isinstance(name, ViTConfig) else ViTConfig.of(**variant_fields(name))
+        config = name.updated(**sized) if isinstance(name, ViTConfig) else ViTConfig.of(**variant_fields(name) | sized)
         channels = 1 if probe.grey else 3
         half = (0.5,) * channels
         return config, ImageSpec(config.image_size, half, half, color="L" if probe.grey else "RGB"), ""
     if not Path(name).exists():
         raise unknown_variant(name)
     _, record = load_model(model_path(name))
-    return record.config, record.spec, name
+    config = record.config.updated(**sized)
+    return config, replace(record.spec, size=config.image_size), name
 
 
 def _check(plan: Plan, dataset: Dataset) -> None:

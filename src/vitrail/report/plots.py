@@ -129,7 +129,7 @@ def accuracy_limits(shares: Sequence[float]) -> tuple[float, float]:
         Lowest and highest, multiples of 0.1 (0.01 where everything is within 0.05 of each other).
     """
     unit = 0.1 if max(shares) - min(shares) > 0.05 else 0.01
-    low = max(0.0, math.floor(min(shares) / unit + 1e-9) * unit)
+    low = min(1 - unit, math.floor(min(shares) / unit + 1e-9) * unit)
     high = min(1.0, math.ceil(max(shares) / unit - 1e-9) * unit)
     return round(low, 2), round(max(high, low + unit), 2)
 
@@ -233,8 +233,9 @@ def _frame() -> tuple[Figure, Axes]:
 
 
 def _epoch_axis(axes: Axes, numbers: Sequence[int]) -> None:
-    axes.set_xlim(min(numbers) - 0.02 * len(numbers), max(numbers) + 0.02 * len(numbers))
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
+    margin = 0.02 * len(numbers) if len(numbers) > 1 else 0.9
+    axes.set_xlim(min(numbers) - margin, max(numbers) + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     axes.set_xlabel("epoch")
 
 

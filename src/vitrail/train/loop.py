@@ -70,7 +70,7 @@ class StepDone:
         step: steps done since the beginning.
         epoch: epoch number, from 0.
         loss: mean over the batch.
-        correct: images whose label had the highest logit (before mixing); an estimate when images are mixed.
+        correct: images whose label had the highest logit; of mixed images, the label that weighs more.
         images: images of the batch.
         lr: learning rate.
         seconds: time the step took, loading included.
@@ -183,7 +183,7 @@ def take_step(
         part_loss.backward()  # type: ignore[no-untyped-call]
         logits = output[0] if isinstance(output, tuple) else output
         loss += part_loss.item()
-        correct += int((logits.detach().argmax(dim=1) == batch.labels[part]).sum())
+        correct += int((logits.detach().argmax(dim=1) == batch.targets[part].argmax(dim=1)).sum())
     parameters = [parameter for parameter in state.model.parameters() if parameter.grad is not None]
     norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.optimizer.clip or float("inf"))
     if not (torch.isfinite(norm) and math.isfinite(loss)):
