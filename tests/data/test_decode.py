@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import threading
@@ -290,10 +291,8 @@ def test_damage_raises_nothing_else(data: st.DataObject) -> None:
     content = bytearray(encode(Image.fromarray(blocks()), fmt))
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(ImageError):
         assert decode(bytes(content), max_pixels=1_000_000).mode in ("RGB", "L")
-    except ImageError as error:
-        assert error.message
 
 
 def test_warnings_of_others_survive_threads() -> None:

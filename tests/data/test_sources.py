@@ -64,8 +64,10 @@ def test_digits_are_split_80_20_then_90_10() -> None:
     assert [len(dataset.splits[split]) for split in ("train", "val", "test")] == [1294, 144, 359]
     assert dataset.made_splits == ("test", "val") and not dataset.traits.flip and not dataset.traits.photo
     assert dataset.notes == (
-        "no split was given: 20 % of the images (359) were set aside as test and 10 % of the rest (144) as val, "
-        "stratified, seed 3",
+        (
+            "no split was given: 20 % of the images (359) were set aside as test and 10 % of the rest (144) as val, "
+            "stratified, seed 3"
+        ),
     )
     for samples in dataset.splits.values():
         shares = np.bincount(samples.labels) / len(samples)

@@ -65,12 +65,14 @@ class Console:
         Args:
             event: what a job tells.
         """
+        from rich.text import Text
+
         from vitrail.jobs.events import Evaluated, Note, Started
         from vitrail.train.loop import StepDone
 
         if isinstance(event, Note):
-            self.console.print("[yellow]warning:[/] " if event.warning else "[dim]·[/] ", end="")
-            self.console.print(event.text, markup=False)
+            mark = ("warning: ", "yellow") if event.warning else ("· ", "dim")
+            self.console.print(Text.assemble(mark, event.text))
         elif isinstance(event, Started):
             self.task = self.progress.add_task(
                 "training", total=event.total_steps, completed=event.first_step, figures=""
