@@ -162,6 +162,20 @@ def test_crop_takes_the_part_drawn() -> None:
     assert torch.equal(taken, planes(pixels)), "cropped while decoding, not again"
 
 
+def test_crop_comes_first() -> None:
+    """What is cropped is then flipped and turned, so that a turn is about the middle of the crop."""
+    pixels, image = noise(height=16, width=32), smooth(48, 48)
+    flipped = AugmentConfig(crop_scale=(0.25, 1.0), flip=True)
+    numbers = drawn(flipped, 3, CROP_AREA=0.0, CROP_TOP=0.75, CROP_LEFT=0.0, FLIP=0.0)
+    out = Augment(flipped, Traits(), (8, 16))(pixels, numbers)
+    assert torch.allclose(out, planes(pixels)[:, :, 6:14, :16].flip(3), atol=1e-5)
+
+    turned = AugmentConfig(crop_scale=(0.25, 1.0), rotate=90)
+    numbers = drawn(turned, 1, CROP_AREA=0.0, CROP_TOP=1.0, CROP_LEFT=0.0, TURN=1.0)
+    out = Augment(turned, Traits(), (24, 24))(image, numbers)
+    assert torch.allclose(out, planes(image)[:, :, 24:, :24].rot90(1, dims=(2, 3)), atol=1e-5)
+
+
 @given(
     low=st.floats(0.01, 0.98),
     ratio=st.floats(0.3, 1),

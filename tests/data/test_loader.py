@@ -126,6 +126,15 @@ def test_batches_are_a_function_of_seed_and_epoch(noise: Samples, limit: int) ->
     assert not torch.equal(next(make(noise, seed=1, **fields).epoch(2)).images, expected[0].images)
 
 
+def test_augmentation_is_a_function_of_the_sample(noise: Samples) -> None:
+    """Not of the batch it is in, nor of its place there."""
+    by_sample = []
+    for batch_size in (8, 13):
+        batches = make(noise, augment=EVERYTHING, batch_size=batch_size).epoch(1)
+        by_sample.append({i: image for batch in batches for i, image in zip(batch.indices, batch.images, strict=True)})
+    assert all(torch.equal(by_sample[0][index], by_sample[1][index]) for index in range(COUNT))
+
+
 def test_memory_and_files_give_the_same_batches(noise: Samples) -> None:
     """But for random crops, which are taken out of the whole file where it is decoded anew."""
     fields = {"augment": AugmentConfig(flip=True, rotate=20, rand_layers=2, erase=0.2), "mix": MIXED}
@@ -298,6 +307,21 @@ def test_a_worker_that_dies(noise: Samples, monkeypatch: pytest.MonkeyPatch, bus
     assert time.perf_counter() - clock < 20
     assert "memory" in caught.value.hint
     assert signal.getsignal(signal.SIGCHLD) == before
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), EOFError(), FileNotFoundError(2, "torch_1")])
+def test_a_worker_that_dies_while_it_sends(noise: Samples, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Its pixels cannot be fetched any more, which torch does not explain."""
+
+    def broken(source: Any, workers: int) -> Iterator[Any]:
+        yield source[0]
+        raise error
+
+    monkeypatch.setattr(loader_module, "_start", broken)
+    batches = make(noise, workers=1).epoch(0)
+    next(batches)
+    with pytest.raises(DataError, match="a loader worker died"):
+        next(batches)
 
 
 def test_an_error_that_is_no_workers_death_is_not_renamed(noise: Samples, monkeypatch: pytest.MonkeyPatch) -> None:

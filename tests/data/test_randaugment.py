@@ -71,6 +71,10 @@ def test_posterize(channels: int) -> None:
     assert largest("posterize", images, expected) < 1e-5
     assert sorted(set(bits)) == [4, 5, 6, 7, 8]
 
+    inverted = COLORS["posterize"](1 - images.float() / 255, torch.tensor(STRENGTHS)[:, None, None, None])
+    expected = [tv.posterize(255 - one, bit) / 255 for one, bit in zip(images, bits, strict=True)]
+    assert torch.allclose(inverted, torch.stack(expected), atol=1e-5), "rounding in an earlier layer moves no level"
+
 
 def test_solarize() -> None:
     images = pictures()
@@ -133,6 +137,18 @@ def test_an_operation_is_each_samples_own(name: str) -> None:
 def test_mean_level() -> None:
     images = pictures().float() / 255
     assert torch.allclose(mean_level(images).flatten().double(), images.double().mean(dim=(1, 2, 3)), atol=2e-6)
+
+
+def test_mean_level_depends_on_the_image_alone() -> None:
+    """To the last bit; the sum of floats that `Tensor.mean` takes depends on threads where one image drew contrast."""
+    images = torch.rand(8, 3, 224, 224)
+    threads = torch.get_num_threads()
+    means = []
+    for count in (1, 4):
+        torch.set_num_threads(count)
+        means += [mean_level(images), torch.cat([mean_level(one[None]) for one in images])]
+    torch.set_num_threads(threads)
+    assert all(torch.equal(mean, means[0]) for mean in means)
 
 
 @pytest.mark.parametrize("aspect", [1.0, 2.0])

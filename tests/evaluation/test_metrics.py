@@ -101,6 +101,10 @@ def test_of_equal_logits_the_first_counts_as_higher() -> None:
     assert [top_k(logits, np.array([label]), 1) for label in range(4)] == [1, 0, 0, 0]
     assert [top_k(logits, np.array([label]), 2) for label in range(4)] == [1, 1, 0, 0]
     assert [top_k(logits, np.array([label]), 3) for label in range(4)] == [1, 1, 0, 1]
+    many, labels = np.random.default_rng(0).integers(0, 3, (200, 500)).astype(np.float32), np.arange(200)
+    own = many[labels, labels][:, None]
+    before = (many > own).sum(axis=1) + ((many == own) & (np.arange(500) < labels[:, None])).sum(axis=1)
+    assert [top_k(many, labels, k) for k in (1, 20, 150)] == [int((before < k).sum()) for k in (1, 20, 150)]
     flat = figures(np.zeros((4, 8), np.float32), np.array([0, 4, 5, 0]))
     assert flat["top1"] == 0.5 and flat["top5"] == 0.75
     assert flat["nll"] == pytest.approx(math.log(8))

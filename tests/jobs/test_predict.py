@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -106,3 +107,14 @@ def test_a_failed_prediction_leaves_no_half_file(digits_run, images, tmp_path):
     next(stream)
     stream.close()
     assert not list(tmp_path.glob("*out.csv*"))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".jsonl", ".parquet"])
+def test_names_that_are_no_text_are_written_with_backslashes(digits_run, tmp_path, suffix):
+    name = os.fsencode(tmp_path) + b"/\xff.png"
+    with open(name, "wb") as file:
+        file.write(b"broken")
+    answers = list(predict_paths(digits_run.path, [os.fsdecode(name)], str(tmp_path / f"out{suffix}")))
+    assert "not an image" in answers[0].error
+    content = (tmp_path / f"out{suffix}").read_bytes()
+    assert rb"\udcff.png" in content

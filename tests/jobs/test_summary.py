@@ -127,6 +127,8 @@ def test_the_page_of_a_run_is_complete(digits_run):
         str(record.data["fingerprint"]), vitrail.__version__, "set aside as test", "recipe.optimizer.lr",
     ):  # fmt: skip
         assert text in page, text
+    ece = f"{100 * digits_run.evaluation.metrics['ece']:.2f} %"
+    assert page.count(ece) >= 2, "the diagram and the row of figures agree"
     wrong = int(digits_run.evaluation.confusion.sum() - digits_run.evaluation.confusion.trace())
     assert page.count("data:image/png") == min(24, wrong)
     assert "could not be used" not in page
@@ -146,7 +148,7 @@ def test_notes_of_the_data_stand_in_for_missing_ones(digits_run, folder):
 
 
 def test_bad_files_of_all_splits_and_hard_names_are_shown(digits_run, dataset, evaluation, folder):
-    folder.write_bad_files([("train", BadFile(0, "rose/a.jpg", "/home/me/rose/a.jpg: truncated"))])
+    folder.write_bad_files([("train", BadFile(0, "rose/a.jpg", "/photos/rose/a.jpg: truncated"))])
     write_summary(folder, evaluation, digits_run.plan, dataset, load(digits_run), 1.0)
     page = folder.report.read_text(encoding="utf-8")
     assert "2 more images of this split could not be used" in page

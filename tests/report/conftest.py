@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitrail.report.data import BadImage, Bin, ClassFigures, Epoch, Headline, KeyFigure, Mistake, ReportData
+from vitrail.report.data import (
+    BadImage,
+    Bin,
+    ClassFigures,
+    Epoch,
+    Headline,
+    KeyFigure,
+    Mistake,
+    Reliability,
+    ReportData,
+)
+
+BINS = (Bin(0.4, 0.5, 2, 0.45, 0.5, (0.1, 0.9)), Bin(0.9, 1.0, 8, 0.95, 0.875, (0.5, 0.98)))
 
 
 def _png(side: int) -> bytes:
@@ -41,7 +53,7 @@ def _make(count: int = 10, name: str = "class {}", side: int = 8, **changes: Any
         "epochs": tuple(Epoch(one, 2 / one, 1 - 0.9 / one, 1 - 0.8 / one, 1.5 / one) for one in range(1, 31)),
         "best_epoch": 28,
         "confusion": confusion,
-        "bins": (Bin(0.4, 0.5, 2, 0.45, 0.5, (0.1, 0.9)), Bin(0.9, 1.0, 8, 0.95, 0.875, (0.5, 0.98))),
+        "reliability": Reliability(BINS),
         "classes": tuple(_figures(one, 10, 9, 10) for one in names),
         "mistakes": tuple(mistakes),
         "notes": ("model S/16: suits colour images of about 224 pixels on cpu",),

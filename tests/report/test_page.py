@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from vitrail.report.data import Bin, ClassFigures, Headline
+from vitrail.report.data import Bin, ClassFigures, Headline, Reliability
 from vitrail.report.page import class_rows, render_report, worst_confusions
 
 EVIL = "<script>alert('{}')</script>\"&'"
@@ -160,7 +160,16 @@ def test_the_headline_says_what_it_is_worth(make_data, split, bad, said):
 def test_what_is_not_there_is_left_out(make_data):
     perfect = 10 * np.eye(10, dtype=np.int64)
     page = render_report(
-        make_data(epochs=(), best_epoch=None, bins=(), confusion=perfect, mistakes=(), notes=(), settings={}, facts={})
+        make_data(
+            epochs=(),
+            best_epoch=None,
+            reliability=Reliability(()),
+            confusion=perfect,
+            mistakes=(),
+            notes=(),
+            settings={},
+            facts={},
+        )
     )
     reader = Reader(page)
     assert reader.count("svg") == reader.count("img") == reader.count("details") == 0
@@ -211,6 +220,16 @@ def test_the_most_frequent_confusions(make_data):
 
 
 def test_ece_is_the_mean_gap_over_images(make_data):
-    assert make_data().ece == pytest.approx((2 * 0.05 + 8 * 0.075) / 10)
-    assert make_data(bins=()).ece == 0
-    assert make_data(bins=(Bin(0, 1, 3, 0.25, 1.0, (0.4, 1)),)).ece == pytest.approx(0.75)
+    bins = make_data().reliability.bins
+    assert Reliability(bins).ece == pytest.approx((2 * 0.05 + 8 * 0.075) / 10)
+    assert Reliability(bins).confidence == pytest.approx((2 * 0.45 + 8 * 0.95) / 10)
+    assert Reliability((Bin(0, 1, 3, 0.25, 1.0, (0.4, 1)),)).ece == pytest.approx(0.75)
+    assert Reliability(()).ece == 0
+
+
+def test_a_temperature_is_told_with_the_error_before_it(make_data):
+    bins = make_data().reliability.bins
+    words = Reader(render_report(make_data(reliability=Reliability(bins, 0.637, 0.1561)))).words
+    assert "0.637" in words
+    assert "15.61 %" in words
+    assert "temperature" not in Reader(render_report(make_data())).words.lower()

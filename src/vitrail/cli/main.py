@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import json
 import os
 import sys
@@ -123,4 +124,7 @@ def _complain(message: str, hint: str, as_json: bool) -> None:
 
 def run() -> None:
     """Be the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name may be no text
     sys.exit(main())

@@ -43,12 +43,12 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
     Args:
         path: final name; its folder is made if need be.
-        content: the whole content; text is written as UTF-8.
+        content: the whole content; text is written as UTF-8, file names that are not text with backslashes.
 
     Raises:
         StorageError: if the disk refuses; the old file, if any, is then unharmed.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -65,6 +65,18 @@ def write_atomically(path: Path, content: bytes | str) -> None:
                 os.unlink(name)
             raise
         _flush_folder(path.parent)
+
+
+def as_text(name: str) -> str:
+    """Make a file name fit for a text file.
+
+    Args:
+        name: a name as the operating system gives it, which need not be text.
+
+    Returns:
+        The name, bytes that are no text written with backslashes.
+    """
+    return name.encode(errors="backslashreplace").decode()
 
 
 def append_line(path: Path, record: object) -> None:

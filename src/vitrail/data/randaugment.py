@@ -21,7 +21,7 @@ def _blend(images: Tensor, other: Tensor, strength: Tensor) -> Tensor:
 
 
 def mean_level(images: Tensor) -> Tensor:
-    """Average each image. Whole numbers are summed: in floats the order, and with it the last bit, varies by batch.
+    """Average each image, to the same bit in any batch and with any number of threads: whole numbers are summed.
 
     Args:
         images: (batch, channels, height, width) in 0 … 1.

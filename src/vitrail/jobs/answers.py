@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vitrail.core.errors import DataError, StorageError
-from vitrail.core.files import storage
+from vitrail.core.files import as_text, storage
 from vitrail.core.table import Table
 from vitrail.jobs.predictor import Prediction
 
@@ -19,7 +19,7 @@ Writer = Callable[[IO[bytes]], "tuple[Callable[[Prediction], None], Callable[[],
 
 
 def _text(file: IO[bytes], line: str) -> None:
-    file.write(line.encode("utf-8"))
+    file.write(line.encode(errors="backslashreplace"))
 
 
 def _csv(file: IO[bytes]) -> tuple[Callable[[Prediction], None], Callable[[], None]]:
@@ -69,7 +69,9 @@ def _parquet(file: IO[bytes]) -> tuple[Callable[[Prediction], None], Callable[[]
         rows.clear()
 
     def add(answer: Prediction) -> None:
-        rows.append(answer.to_json())
+        record = answer.to_json()
+        names = {key: as_text(record[key]) for key in ("path", "error") if record[key] is not None}
+        rows.append({**record, **names})
         if len(rows) == 4096:
             flush()
 

@@ -78,8 +78,8 @@ def fit(
 
     Args:
         data: a data reference, or an open data set; may be left out with `config`.
-        model: variant, config, or a run folder or model file to start from; None to choose by the images' size.
-        recipe: row of `RECIPES`, or a recipe; None to choose by the images' size.
+        model: variant, config, or a run folder or model file to start from; None: by the images' size.
+        recipe: row of `RECIPES`, or a recipe; None: by the images' size.
         out: run folder; None for a new one under `runs/`.
         seed: seed of everything random.
         epochs: passes over the training split; None to choose by its size.
@@ -87,7 +87,7 @@ def fit(
         image_size: side in pixels; None for the model's.
         device: "cpu", "cuda", "mps"; None for the fastest there is.
         settings: key → value laid over the plan, such as {"lr": 1e-3}.
-        config: `config.toml` of a run to repeat.
+        config: `config.toml` to repeat.
         resume: go on with the run in `out`.
         overwrite: replace the run in `out`.
         listener: is told of decisions and progress.
@@ -103,13 +103,12 @@ def fit(
         Interrupted: if a signal stopped it; a checkpoint was written.
     """
     clock = time.perf_counter()
-    given = read_toml(Path(config), Plan) if config is not None else None
+    given = None if config is None else read_toml(Path(config), Plan)
     if data is None and given is None:
         raise ConfigError("no data reference was given", hint="vitrail fit DATA, or --config FILE")
     opened = data if isinstance(data, Dataset) else None
     reference = opened.reference if opened else str(data if data is not None else given.data if given else "")
-    start = model if model is None or isinstance(model, ViTConfig) else str(model)
-    request = Request(reference, start, recipe, seed, epochs, minutes, image_size, settings)
+    request = Request(reference, model, recipe, seed, epochs, minutes, image_size, settings)
     target = choose_device(device)
     dataset = opened or open_dataset(reference, given.seed if given else seed)
     _require_splits(dataset)

@@ -16,7 +16,7 @@ from vitrail.models.config import ViTConfig
 from vitrail.models.variants import unknown_variant, variant_fields
 from vitrail.train.recipe import RECIPES, Recipe
 from vitrail.weights.model_file import load_model
-from vitrail.weights.reference import is_variant, model_path
+from vitrail.weights.reference import Reference, is_variant, model_path
 
 
 class ModelChoice(NamedTuple):
@@ -84,7 +84,7 @@ class Request:
     """
 
     data: str
-    model: str | ViTConfig | None = None
+    model: Reference | ViTConfig | None = None
     recipe: str | Recipe | None = None
     seed: int = 0
     epochs: int | None = None
@@ -148,7 +148,7 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     if request.model is None:
         kind = "grey" if probe.grey else "colour"
         notes.append(f"model {name}: suits {kind} images of about {probe.side} pixels on {device}")
-    config, spec, start = _architecture(name, probe, request.image_size)
+    config, spec, start = _architecture(name if isinstance(name, ViTConfig) else str(name), probe, request.image_size)
     if request.recipe is None:
         recipe_name = next(row for row in MODEL_CHOICES if max(spec.size) <= row.side).recipe
         notes.append(f"recipe {recipe_name}: suits training from scratch at {spec.size[0]} × {spec.size[1]} pixels")

@@ -96,7 +96,7 @@ class RunFolder:
         Args:
             text: the line.
         """
-        with storage(self.log), self.log.open("a", encoding="utf-8") as file:
+        with storage(self.log), self.log.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text + "\n")
 
     def write_metrics(self, record: dict[str, Any]) -> None:

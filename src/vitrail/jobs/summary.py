@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from vitrail.core.config import to_dict
 from vitrail.core.errors import ImageError
-from vitrail.core.files import write_atomically
+from vitrail.core.files import as_text, write_atomically
 from vitrail.data.dataset import Dataset
 from vitrail.data.decode import decode
 from vitrail.evaluation.metrics import per_class, softmax, wilson_interval
@@ -60,7 +60,7 @@ def write_summary(
     probabilities = softmax(evaluation.outputs.logits / np.float32(predictor.record.temperature))
     folder.write_predictions(prediction_columns(evaluation, dataset, probabilities))
     data = _collect(folder, evaluation, plan, dataset, predictor, seconds, notes or dataset.notes, probabilities)
-    write_atomically(folder.report, render_report(data).encode("utf-8", "backslashreplace"))
+    write_atomically(folder.report, render_report(data))
 
 
 def prediction_columns(
@@ -91,9 +91,9 @@ def prediction_columns(
         probability[number] = float(probabilities[row, answer])
         correct[number] = answer == int(outputs.labels[row])
     for number, reason in outputs.bad:
-        error[number] = _writable(reason)
+        error[number] = as_text(reason)
     return {
-        "path": pyarrow.array([_writable(name) for name in evaluation.names], pyarrow.string()),
+        "path": pyarrow.array([as_text(name) for name in evaluation.names], pyarrow.string()),
         "label": pyarrow.array([classes[label] for label in labels.tolist()], pyarrow.string()),
         "predicted": pyarrow.array(predicted, pyarrow.string()),
         "probability": pyarrow.array(probability, pyarrow.float64()),
@@ -174,10 +174,11 @@ def _collect(
     probabilities: npt.NDArray[np.float64],
 ) -> ReportData:
     """Bring together what the page shows."""
-    from vitrail.report.data import Headline, ReportData
+    from vitrail.report.data import Headline, Reliability, ReportData
 
     metrics, outputs = evaluation.metrics, evaluation.outputs
     best = outputs.logits.argmax(axis=1)
+    bins = confidence_bins(probabilities[np.arange(len(best)), best], best == outputs.labels)
     low, high = metrics["interval"]
     kept = predictor.record.training.get("best", {}).get("epoch")
     reference = Path(plan.data)
@@ -188,7 +189,7 @@ def _collect(
         epochs=tuple(_epochs(folder)),
         best_epoch=None if kept is None else int(kept) + 1,
         confusion=evaluation.confusion,
-        bins=confidence_bins(probabilities[np.arange(len(best)), best], best == outputs.labels),
+        reliability=Reliability(bins, predictor.record.temperature, metrics.get("ece_before")),
         classes=tuple(_class_figures(evaluation)),
         mistakes=tuple(surest_mistakes(evaluation, dataset, probabilities)),
         bad=tuple(_bad_images(folder, evaluation)),
@@ -293,8 +294,3 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         yield prefix, ", ".join(str(item) for item in value)
     else:
         yield prefix, "none" if value in (None, "") else str(value)
-
-
-def _writable(name: str) -> str:
-    """Make a file name that is not valid Unicode fit for a file in UTF-8."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -103,6 +103,36 @@ class Bin:
 
 
 @dataclass(frozen=True)
+class Reliability:
+    """Hold how far the probabilities of a model can be trusted.
+
+    Args:
+        bins: bins of confidence that are not empty, lowest first.
+        temperature: what logits were divided by; 1 for nothing.
+        ece_before: calibration error before that, 0 … 1; None if unknown.
+    """
+
+    bins: tuple[Bin, ...]
+    temperature: float = 1.0
+    ece_before: float | None = None
+
+    @property
+    def n(self) -> int:
+        """How many images there are in all bins."""
+        return sum(one.n for one in self.bins)
+
+    @property
+    def ece(self) -> float:
+        """Mean over images of |confidence − accuracy| of their bin."""
+        return sum(one.n * abs(one.confidence - one.accuracy) for one in self.bins) / max(1, self.n)
+
+    @property
+    def confidence(self) -> float:
+        """Mean confidence over images."""
+        return sum(one.n * one.confidence for one in self.bins) / max(1, self.n)
+
+
+@dataclass(frozen=True)
 class Mistake:
     """Hold an image that was taken for something else.
 
@@ -149,7 +179,7 @@ class ReportData:
         epochs: figures of each epoch; empty if there was no training.
         best_epoch: number of the epoch whose weights were kept; None if unknown.
         confusion: (classes, classes) counts, row = true class, column = predicted class.
-        bins: bins of confidence that are not empty, lowest first.
+        reliability: how far the probabilities can be trusted.
         classes: figures of each class, in the order of `confusion`.
         mistakes: the surest first.
         bad: images that could not be used.
@@ -164,16 +194,10 @@ class ReportData:
     epochs: tuple[Epoch, ...]
     best_epoch: int | None
     confusion: npt.NDArray[np.int64]
-    bins: tuple[Bin, ...]
+    reliability: Reliability
     classes: tuple[ClassFigures, ...]
     mistakes: tuple[Mistake, ...] = ()
     bad: tuple[BadImage, ...] = ()
     notes: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-    @property
-    def ece(self) -> float:
-        """Mean over images of |confidence − accuracy| of their bin."""
-        total = sum(one.n for one in self.bins)
-        return sum(one.n * abs(one.confidence - one.accuracy) for one in self.bins) / max(1, total)
