@@ -113,8 +113,8 @@ def test_mixups_weights_are_beta(alpha: float) -> None:
 def test_cutmix_is_one_rectangle_of_the_images_shape() -> None:
     """The same for the whole batch; where it is not cut off at the edge its sides have the image's aspect."""
     shares = []
-    for step in range(300):
-        images, targets = mix(MixConfig(cutmix=1.0), step=step, size=(120, 80))
+    for step in range(200):
+        images, targets = mix(MixConfig(cutmix=1.0), step=step, size=(60, 40))
         moved = [one for one in range(6) if (images[one] != one).any()]
         for one in moved:
             hole = (images[one] != one).all(dim=0)
@@ -122,9 +122,9 @@ def test_cutmix_is_one_rectangle_of_the_images_shape() -> None:
             height, width = int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1
             assert hole.sum() == height * width, "a rectangle"
             assert len(images[one][:, hole].unique()) == 1, "of one other image"
-            assert float(targets[one, one]) == pytest.approx(1 - height * width / 9600, abs=1e-6)
-            if rows[0] > 0 and columns[0] > 0 and rows[-1] < 119 and columns[-1] < 79:
-                assert abs(height / 120 - width / 80) < 1 / 120 + 1 / 80
+            assert float(targets[one, one]) == pytest.approx(1 - height * width / 2400, abs=1e-6)
+            if rows[0] > 0 and columns[0] > 0 and rows[-1] < 59 and columns[-1] < 39:
+                assert abs(height / 60 - width / 40) < 1 / 60 + 1 / 40
         if moved:
             assert len({float(targets[one, one]) for one in moved}) == 1
             shares.append(1 - float(targets[moved[0], moved[0]]))

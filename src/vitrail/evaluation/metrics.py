@@ -49,6 +49,19 @@ def wilson_interval(correct: int, n: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def standard_error(share: float, n: int) -> float:
+    """Say how far an observed proportion is from the true one, typically.
+
+    Args:
+        share: the proportion, 0 … 1.
+        n: trials, 1 or more.
+
+    Returns:
+        One standard deviation of the binomial proportion; at least that of a single miss.
+    """
+    return math.sqrt(max(share * (1 - share), (1 - 1 / n) / n) / n)
+
+
 def top_k(logits: Logits, labels: Labels, k: int) -> int:
     """Count images whose label is among the k highest logits.
 

@@ -25,6 +25,7 @@ from vitrail.data.dataset import Dataset
 from vitrail.data.loader import BadFile, TrainLoader
 from vitrail.engines.build import build_engine
 from vitrail.evaluation.calibration import fit_temperature, negative_log_likelihood
+from vitrail.evaluation.metrics import standard_error
 from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.events import Evaluated, Event, Listener, Note, Started
 from vitrail.jobs.inference import compute_outputs
@@ -209,8 +210,8 @@ class Training:
 
     def _end_of_epoch(self, event: EpochDone, sums: Any, lr: float, seconds: float) -> None:
         top1, nll = self._validate(self.state)
-        best = self.state.best
-        better = not best or (top1, -nll) > (best["top1"], -best["nll"])
+        highest = max(top1, self.state.best.get("highest", 0.0))
+        better = top1 >= highest - standard_error(highest, len(self.dataset.splits["val"]))
         record = {
             "epoch": event.epoch,
             "step": event.step,
@@ -222,7 +223,7 @@ class Training:
             "images_per_second": sums[2] / seconds,
         }
         if better:
-            self.state.best = {"top1": top1, "nll": nll, "epoch": event.epoch, "step": event.step}
+            self.state.best = {"top1": top1, "nll": nll, "epoch": event.epoch, "step": event.step, "highest": highest}
             save_model(self.folder.model, self.state.evaluated, self._record())
         self.folder.write_metrics(record)
         self.tell(Evaluated(event.epoch, record, better))

@@ -65,7 +65,7 @@ class ConvStemConfig(StemConfig):
     """Choose 3×3 convolutions, each normalised and activated, that do the patch's whole reduction.
 
     Args:
-        widths: channels of each convolution; empty: doubling up to half the width of a token.
+        widths: channels of each convolution; empty: doubling up to the width of a token.
         strides: stride of each; their product must divide the patch size. Empty: one of stride 1, then halvings up to
             the patch size, which must then be a power of two.
 
@@ -93,7 +93,7 @@ class ConvStemConfig(StemConfig):
         require(bool(power), "patch_size", patch_size, "a power of two with a conv stem, or give stem.strides")
         count = len(self.strides or self.widths) or halvings + 1
         strides = self.strides or (1,) * (count - halvings) + (2,) * halvings
-        widths = self.widths or tuple(max(8, embed_dim // 2 ** (count - step)) for step in range(count))
+        widths = self.widths or tuple(max(8, embed_dim // 2 ** (count - 1 - step)) for step in range(count))
         require(len(widths) == len(strides), "stem.widths", widths, f"{len(strides)} widths")
         layers: dict[str, nn.Module] = {}
         for index, (narrow, wide) in enumerate(itertools.pairwise((in_chans, *widths))):
