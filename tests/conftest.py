@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 os.environ["MPLBACKEND"] = "Agg"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on busy cores wait for each other: ten times slower
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 settings.register_profile("vitrail", deadline=None, derandomize=True, print_blob=True)

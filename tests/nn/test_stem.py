@@ -22,17 +22,17 @@ def test_no_stem_is_empty():
 @pytest.mark.parametrize(
     ("patch", "expected"),
     [
-        (1, [(3, 32, 1)]),
-        (2, [(3, 16, 1), (16, 32, 2)]),
-        (4, [(3, 8, 1), (8, 16, 2), (16, 32, 2)]),
-        (8, [(3, 8, 1), (8, 8, 2), (8, 16, 2), (16, 32, 2)]),
+        (1, [(3, 64, 1)]),
+        (2, [(3, 32, 1), (32, 64, 2)]),
+        (4, [(3, 16, 1), (16, 32, 2), (32, 64, 2)]),
+        (16, [(3, 8, 1), (8, 8, 2), (8, 16, 2), (16, 32, 2), (32, 64, 2)]),
     ],
 )
 def test_by_default_one_convolution_at_full_resolution_then_halvings(patch, expected):
     stem = ConvStemConfig().build(3, 64, patch)
     assert convolutions(stem) == expected
-    assert (stem.out_chans, stem.reduction) == (32, patch)
-    assert stem(torch.randn(2, 3, 2 * patch, 3 * patch)).shape == (2, 32, 2, 3)
+    assert (stem.out_chans, stem.reduction) == (64, patch)
+    assert stem(torch.randn(2, 3, 2 * patch, 3 * patch)).shape == (2, 64, 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_by_default_one_convolution_at_full_resolution_then_halvings(patch, expe
     [
         (ConvStemConfig(widths=(5, 6, 7)), 4, [(3, 5, 1), (5, 6, 2), (6, 7, 2)]),
         (ConvStemConfig(widths=(5, 6, 7, 8)), 4, [(3, 5, 1), (5, 6, 1), (6, 7, 2), (7, 8, 2)]),
-        (ConvStemConfig(strides=(3, 2)), 6, [(3, 16, 3), (16, 32, 2)]),
-        (ConvStemConfig(strides=(2,)), 6, [(3, 32, 2)]),
+        (ConvStemConfig(strides=(3, 2)), 6, [(3, 32, 3), (32, 64, 2)]),
+        (ConvStemConfig(strides=(2,)), 6, [(3, 64, 2)]),
         (ConvStemConfig(widths=(9, 10), strides=(2, 1)), 16, [(3, 9, 2), (9, 10, 1)]),
     ],
     ids=["widths", "more widths than halvings", "strides", "part of the reduction", "both"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -42,15 +42,6 @@ def _samples(count: int = 26, classes: int = 3) -> Samples:
     for image, label in zip(images, labels, strict=True):
         image[[label, label + 4]] += 120
     return Samples(images, labels.astype(np.int64), [f"{index}" for index in range(count)])
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute with one thread: where others keep the cores busy, two of them wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Case:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import platform
 import signal
-import statistics
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -29,16 +28,16 @@ from vitrail.evaluation.metrics import standard_error
 from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.events import Evaluated, Event, Listener, Note, Started
 from vitrail.jobs.inference import compute_outputs
+from vitrail.jobs.pace import steps_in
 from vitrail.jobs.plan import Plan, Request, choose_epochs
 from vitrail.jobs.run_folder import RunFolder
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.train.checkpoint import load_checkpoint, save_checkpoint
-from vitrail.train.loop import EpochDone, StepDone, TrainState, take_step, train_model
+from vitrail.train.loop import EpochDone, StepDone, TrainState, train_model
 from vitrail.weights.model_file import ModelRecord, load_model, save_model
 from vitrail.weights.reference import model_path
 
 CHECKPOINT_SECONDS = 30.0
-MEASURED_SHARE, SAFETY = 0.05, 0.92
 
 
 class Training:
@@ -136,7 +135,8 @@ class Training:
             return self.plan
         per_epoch = self.loader.steps_per_epoch
         if request.minutes is not None:
-            steps = self._steps_in(request.minutes * 60)
+            validate = partial(self._validate, self.state)
+            steps = steps_in(request.minutes * 60, self.state.model, self.loader, self.plan.recipe, validate)
             self.tell(Note(f"{request.minutes:g} minutes allow {steps} steps ({steps / per_epoch:.1f} epochs)"))
         else:
             epochs = request.epochs or choose_epochs(self.plan, len(self.loader.usable), self.device.type)
@@ -146,28 +146,6 @@ class Training:
                     Note(f"{epochs} epochs: suits {len(self.loader.usable)} training images on {self.device.type}")
                 )
         return replace(self.plan, steps=steps)
-
-    def _steps_in(self, seconds: float) -> int:
-        """Measure some steps on a copy, and count how many fit."""
-        trial = TrainState.start(copy.deepcopy(self.state.model), self.plan.recipe)
-        times: list[float] = []
-        begin = time.perf_counter()
-        epoch = 0
-        while not times or (len(times) < 200 and time.perf_counter() - begin < MEASURED_SHARE * seconds):
-            clock = time.perf_counter()
-            for batch in self.loader.epoch(epoch, 0, self.device):
-                take_step(trial, batch, self.loader, self.plan.recipe, 10**6, epoch, self.device)
-                times.append(time.perf_counter() - clock)
-                if len(times) >= 200 or time.perf_counter() - begin > MEASURED_SHARE * seconds:
-                    break
-                clock = time.perf_counter()
-            epoch += 1
-        one = statistics.median(times[1:] or times)
-        clock = time.perf_counter()
-        self._validate(trial)
-        an_epoch = one * self.loader.steps_per_epoch + (time.perf_counter() - clock)
-        left = seconds * SAFETY - (time.perf_counter() - begin)
-        return max(1, int(left / an_epoch * self.loader.steps_per_epoch))
 
     def run(self, plan: Plan, resume: bool) -> None:
         """Train to the last step.
@@ -200,13 +178,19 @@ class Training:
                     if event.last or time.perf_counter() - saved > CHECKPOINT_SECONDS:
                         self._save_checkpoint()
                         saved = time.perf_counter()
-                if self._stopped_by and not (isinstance(event, EpochDone) and event.last):
+                if self._stopped_by and not self._ends_soon(event, plan.steps):
                     self._save_checkpoint()
                     raise Interrupted(
                         f"stopped at step {self.state.step} of {plan.steps}; checkpoint in {self.folder.path / 'last'}",
                         f"go on with the same command, and --out {self.folder.path} --resume",
                         self._stopped_by,
                     )
+
+    def _ends_soon(self, event: StepDone | EpochDone, steps: int) -> bool:
+        """Say whether training, or an epoch that must be evaluated first, ends without another step."""
+        if isinstance(event, EpochDone):
+            return event.last
+        return event.step % self.loader.steps_per_epoch == 0 or event.step == steps
 
     def _end_of_epoch(self, event: EpochDone, sums: Any, lr: float, seconds: float) -> None:
         top1, nll = self._validate(self.state)
