@@ -146,6 +146,16 @@ def test_fit_evaluate_and_predict_speak_json(run, wrong, capsys, tmp_path):
     assert predictions[1]["error"] is not None
 
 
+@pytest.mark.parametrize(
+    "arguments", [["digits", "--set", "depth=1", "lr=0.01"], ["--set", "depth=1", "--set", "lr=0.01", "digits"]]
+)
+def test_settings_are_given_in_either_way(arguments, tmp_path, capsys):
+    assert main(["fit", *arguments, "--epochs", "1", "--out", str(tmp_path / "run"), "--json"]) == 0
+    config = (tmp_path / "run" / "config.toml").read_text()
+    assert "depth = 1\n" in config
+    assert "lr = 0.01\n" in config
+
+
 def test_top5_is_absent_with_few_classes(wrong, tmp_path, capsys):
     model = ["--model", "vit_nano_conv_patch2_8", "--epochs", "1"]
     assert main(["fit", str(wrong / "good"), *model, "--out", str(tmp_path / "run"), "--json"]) == 0

@@ -78,6 +78,12 @@ def test_config_toml_repeats_the_run_bit_for_bit(digits_run, tmp_path):
     assert again.plan == digits_run.plan
 
 
+@pytest.mark.parametrize("beside", [{"epochs": 3}, {"seed": 4}, {"model": "S/16"}, {"settings": {"lr": 1}}])
+def test_nothing_may_be_asked_for_beside_a_config(digits_run, tmp_path, beside):
+    with pytest.raises(vitrail.ConfigError, match=next(iter(beside))):
+        vitrail.fit(config=digits_run.path / "config.toml", out=tmp_path / "run", **beside)
+
+
 def test_another_seed_is_another_run(digits_run, quick, tmp_path):
     other = vitrail.fit("digits", out=tmp_path / "other", epochs=1, seed=1, **quick)
     assert other.plan.seed == 1

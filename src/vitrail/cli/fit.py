@@ -22,14 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="REF", help="variant, run folder or model file (default: by image size)")
     parser.add_argument("--recipe", metavar="NAME", help="how to learn (default: by image size)")
     parser.add_argument("--out", metavar="RUN", help="folder for the results (default: a new one under runs/)")
-    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="seed of everything random (default: 0)")
+    parser.add_argument("--seed", type=seed, metavar="N", help="seed of everything random (default: 0)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=positive_int, metavar="N", help="passes over the training images")
     length.add_argument("--minutes", type=positive_float, metavar="N", help="time to train, instead of epochs")
     parser.add_argument("--image-size", type=positive_int, metavar="S", help="side in pixels (default: the model's)")
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change any setting, such as lr=0.001"
+        "--set", action="extend", nargs="+", default=[], metavar="KEY=VALUE", help="change settings, such as lr=0.001"
     )
     parser.add_argument("--config", metavar="FILE", help="repeat the run that this config.toml describes")
     again = parser.add_mutually_exclusive_group()
@@ -47,7 +47,10 @@ def run(options: argparse.Namespace) -> None:
     from vitrail.core.override import parse_assignments
     from vitrail.jobs.fit import fit
 
-    settings = parse_assignments(options.set)
+    assignments = list(options.set)
+    if options.data is None and assignments and "=" not in assignments[-1]:
+        options.data = assignments.pop()  # `--set lr=0.001 DATA`
+    settings = parse_assignments(assignments)
     with Console() as console:
         result = fit(
             options.data,

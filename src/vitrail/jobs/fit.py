@@ -16,7 +16,7 @@ from vitrail.data.sources import open_dataset
 from vitrail.jobs.device import choose_device, thread_limit
 from vitrail.jobs.evaluate import Evaluation, evaluate_split
 from vitrail.jobs.events import Event, Listener, Note, silent
-from vitrail.jobs.plan import Plan, Request, differences, make_plan
+from vitrail.jobs.plan import Plan, Request, differences, make_plan, take_plan
 from vitrail.jobs.predictor import load
 from vitrail.jobs.run_folder import RunFolder
 from vitrail.jobs.summary import write_summary
@@ -63,7 +63,7 @@ def fit(
     recipe: str | Recipe | None = None,
     *,
     out: Reference | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     epochs: int | None = None,
     minutes: float | None = None,
     image_size: int | None = None,
@@ -81,7 +81,7 @@ def fit(
         model: variant, config, or a run folder or model file to start from; None: by the images' size.
         recipe: row of `RECIPES`, or a recipe; None: by the images' size.
         out: run folder; None for a new one under `runs/`.
-        seed: seed of everything random.
+        seed: seed of everything random; None is 0, or that of `config`.
         epochs: passes over the training split; None to choose by its size.
         minutes: time to train instead of epochs.
         image_size: side in pixels; None for the model's.
@@ -104,16 +104,13 @@ def fit(
     """
     clock = time.perf_counter()
     given = None if config is None else read_toml(Path(config), Plan)
-    if data is None and given is None:
-        raise ConfigError("no data reference was given", hint="vitrail fit DATA, or --config FILE")
-    opened = data if isinstance(data, Dataset) else None
-    reference = opened.reference if opened else str(data if data is not None else given.data if given else "")
-    request = Request(reference, model, recipe, seed, epochs, minutes, image_size, settings)
+    if seed is None:
+        seed = given.seed if given else 0
     target = choose_device(device)
-    dataset = opened or open_dataset(reference, given.seed if given else seed)
-    _require_splits(dataset)
-    plan, notes = (given, []) if given else make_plan(request, dataset, target.type)
-    folder = RunFolder.prepare(None if out is None else Path(out), _run_name(reference), resume, overwrite)
+    dataset = _open(given.data if data is None and given else data, seed)
+    request = Request(dataset.reference, model, recipe, seed, epochs, minutes, image_size, settings)
+    plan, notes = (take_plan(given, request, dataset), []) if given else make_plan(request, dataset, target.type)
+    folder = RunFolder.prepare(None if out is None else Path(out), _run_name(dataset.reference), resume, overwrite)
     with thread_limit(plan.model, plan.recipe.batch_size, target):
         training = Training(plan, dataset, target, folder, _logging(folder, listener), [*dataset.notes, *notes])
         return _train(training, request, resume, clock)
@@ -144,10 +141,14 @@ def _train(training: Training, request: Request, resume: bool, clock: float) -> 
     return run
 
 
-def _require_splits(dataset: Dataset) -> None:
+def _open(data: Reference | Dataset | None, seed: int) -> Dataset:
+    if data is None:
+        raise ConfigError("no data reference was given", hint="vitrail fit DATA, or --config FILE")
+    dataset = data if isinstance(data, Dataset) else open_dataset(data, seed)
     for split in ("train", "val"):
         if split not in dataset.splits or not len(dataset.splits[split]):
             raise DataError(f"{dataset.reference} has no image for the {split} split", hint="give more images")
+    return dataset
 
 
 def _run_name(reference: str) -> str:

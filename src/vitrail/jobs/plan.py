@@ -163,6 +163,36 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     return plan, notes
 
 
+def take_plan(given: Plan, request: Request, dataset: Dataset) -> Plan:
+    """Take over the plan of another run.
+
+    Args:
+        given: what its `config.toml` says.
+        request: what the user asked for; its data and seed may be those of the plan, the rest must be left open.
+        dataset: the opened data.
+
+    Returns:
+        The plan, for these data.
+
+    Raises:
+        ConfigError: if something else was asked for beside the plan, or the plan does not fit the data.
+    """
+    asked = {
+        name: getattr(request, name) for name in ("model", "recipe", "epochs", "minutes", "image_size", "settings")
+    }
+    beside = [name for name, value in asked.items() if value]
+    if beside:
+        raise ConfigError(
+            f"{' and '.join(beside)} given beside a config, which decides everything",
+            hint="leave it out, or change a copy of the config",
+        )
+    if request.seed != given.seed:
+        raise ConfigError(f"seed = {request.seed}, but the config says {given.seed}", hint="leave --seed out")
+    plan = replace(given, data=request.data)
+    _check(plan, dataset)
+    return plan
+
+
 def _architecture(name: str | ViTConfig, probe: Probe, size: int | None) -> tuple[ViTConfig, ImageSpec, str]:
     sized = {} if size is None else {"img_size": size}
     if isinstance(name, ViTConfig) or is_variant(name):
