@@ -234,3 +234,27 @@ def test_a_model_with_a_custom_part_cannot_be_written(case):
     with pytest.raises(ConfigError, match="has no name and cannot be written") as caught:
         to_dict(config)
     assert "row" in caught.value.hint
+
+
+def test_the_class_takes_flat_names_and_names_of_kinds():
+    flat = {
+        "img_size": 32,
+        "embed_dim": 24,
+        "num_heads": 2,
+        "distilled": True,
+        "drop_path_rate": 0.1,
+        "position": "none",
+    }
+    config = ViTConfig(**flat)
+    assert config == ViTConfig.of(**flat)
+    assert type(config) is ViTConfig
+    assert (config.block.num_heads, config.tokens.distilled, config.position.kind) == (2, True, "none")
+    assert ViTConfig(block={"num_heads": 6}) == ViTConfig(num_heads=6)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"), [({"num_head": 3}, "num_heads"), ({"position": "learned1d"}, "learned_1d")]
+)
+def test_the_class_answers_unknown_names_with_the_nearest(fields, words):
+    with pytest.raises(ConfigError, match=words):
+        ViTConfig(**fields)

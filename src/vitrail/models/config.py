@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from vitrail.core.config import require
+from vitrail.core.config import Component, field_types, is_config, require
 from vitrail.core.override import override
 from vitrail.nn.block_config import BlockConfig, DropConfig
 from vitrail.nn.init import INITS
@@ -33,9 +33,26 @@ class TokenConfig:
         return int(self.class_token) + int(self.distilled)
 
 
+class _FlatNames(type):
+    """Let a config be called with the names of its parts' fields, and with names of kinds in place of configs."""
+
+    def __call__(cls, *values: Any, **fields: Any) -> Any:
+        known = field_types(cls)
+        if all(name in known and _is_final(value, known[name]) for name, value in fields.items()):
+            return super().__call__(*values, **fields)
+        return super().__call__(*values).updated(**fields)
+
+
+def _is_final(value: object, kind: Any) -> bool:
+    part = isinstance(kind, type) and (is_config(kind) or issubclass(kind, Component))
+    return not part or isinstance(value, kind)
+
+
 @dataclass(frozen=True)
-class ViTConfig:
+class ViTConfig(metaclass=_FlatNames):
     """Describe a Vision Transformer; the defaults are ViT-B/16 at 224 pixels.
+
+    Fields of the parts may be given by their own names: `ViTConfig(embed_dim=64, num_heads=4, position="none")`.
 
     Args:
         img_size: side of the image in pixels, or (height, width); whole patches must tile it.
