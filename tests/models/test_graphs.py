@@ -38,7 +38,7 @@ def fresh_compiler():
     torch.compiler.reset()
 
 
-def agree(got, expected, tolerance=1e-6):
+def assert_agree(got, expected, tolerance=1e-6):
     got, expected = (value if isinstance(value, tuple) else (value,) for value in (got, expected))
     assert len(got) == len(expected)
     for one, other in zip(got, expected, strict=True):
@@ -59,12 +59,12 @@ def check_compiled(model, images, tolerance, **options):
     with torch.no_grad():
         expected = eager.eval()(images)
         assert expected.abs().max() > 0.1
-        agree(compiled.eval()(images), expected, tolerance)
-    agree(train_once(compiled, images), train_once(eager, images), tolerance)
+        assert_agree(compiled.eval()(images), expected, tolerance)
+    assert_agree(train_once(compiled, images), train_once(eager, images), tolerance)
     grads = dict(model.named_parameters())
     for name, parameter in eager.named_parameters():
         assert parameter.grad is not None, name
-        agree(grads[name].grad, parameter.grad, tolerance)
+        assert_agree(grads[name].grad, parameter.grad, tolerance)
 
 
 def test_the_array_covers_every_row_of_every_table():
@@ -88,7 +88,7 @@ def test_exported_agrees_for_any_batch(fields, tiny, images_for):
     with torch.no_grad():
         for size in (3, 1, 7):
             images = images_for(model, batch=size, seed=size)
-            agree(program(images), model(images))
+            assert_agree(program(images), model(images))
 
 
 @pytest.mark.slow

@@ -115,7 +115,7 @@ def configs(draw):
     return ViTConfig.of(**{**fields, "pool": "class_token"} if distilled else fields)
 
 
-def check(config, randomise, images_for, batch=2):
+def check_against_oracle(config, randomise, images_for, batch=2):
     model = randomise(VisionTransformer(config)).eval()
     images = images_for(model, batch).double()
     expected = oracle(images, {name: value.double() for name, value in model.state_dict().items()}, config)
@@ -135,7 +135,7 @@ def check(config, randomise, images_for, batch=2):
 @settings(max_examples=60, deadline=None)
 @given(config=configs())
 def test_any_model(config, randomise, images_for):
-    check(config, randomise, images_for)
+    check_against_oracle(config, randomise, images_for)
 
 
 BASE = {"img_size": (24, 16), "patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 4, "num_classes": 6}
@@ -164,8 +164,8 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_each_thing_by_itself(case, randomise, images_for):
-    check(ViTConfig.of(**{**BASE, **CASES[case]}), randomise, images_for, batch=3)
+    check_against_oracle(ViTConfig.of(**{**BASE, **CASES[case]}), randomise, images_for, batch=3)
 
 
 def test_vit_tiny_at_its_own_size(randomise, images_for):
-    check(ViTConfig.of(embed_dim=192, num_heads=3, depth=2), randomise, images_for)
+    check_against_oracle(ViTConfig.of(embed_dim=192, num_heads=3, depth=2), randomise, images_for)

@@ -1,4 +1,4 @@
-"""What every parity test does: build both, randomise everything of the reference, carry it over, compare the logits."""
+"""What every parity test does: build both, randomise everything of the reference, carry it over, assert_same_logits the logits."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
 
 
 @torch.no_grad()
-def compare(ours: nn.Module, theirs: nn.Module, size: tuple[int, int], batch: int = 2) -> None:
+def assert_same_logits(ours: nn.Module, theirs: nn.Module, size: tuple[int, int], batch: int = 2) -> None:
     """Hold max |Δlogit| ≤ 1e-5 · max |logit| in float32, in evaluation."""
     torch.manual_seed(1)
     images = torch.randn(batch, 3, *size)
@@ -57,6 +57,6 @@ def randomise_fixture():
     return randomise
 
 
-@pytest.fixture(scope="session", name="compare")
-def compare_fixture():
-    return compare
+@pytest.fixture(scope="session", name="assert_same_logits")
+def assert_same_logits_fixture():
+    return assert_same_logits

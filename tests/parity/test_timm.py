@@ -61,9 +61,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_logits(case, build, randomise, compare):
+def test_logits(case, build, randomise, assert_same_logits):
     ours, theirs = pair(build, randomise, *CASES[case])
-    compare(ours, theirs, ours.config.image_size, batch=2)
+    assert_same_logits(ours, theirs, ours.config.image_size, batch=2)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ def test_logits(case, build, randomise, compare):
     [{"act": "gelu_tanh"}, {"norm": {"kind": "layer_norm", "eps": 1e-4}}, {"qk_scale": 0.126}],
     ids=["activation", "eps", "scale"],
 )
-def test_a_small_difference_would_be_seen(fields, build, randomise, compare):
+def test_a_small_difference_would_be_seen(fields, build, randomise, assert_same_logits):
     small = {"img_size": 64, "depth": 2}
     ours, theirs = pair(build, randomise, "vit_tiny_patch16_224", small, "Ti/16", small)
-    compare(ours, theirs, (64, 64))
+    assert_same_logits(ours, theirs, (64, 64))
     other = build(lambda: create_model("Ti/16", **small, **fields))
     other.load_state_dict(theirs.state_dict(), strict=True)
     with pytest.raises(AssertionError):
-        compare(other, theirs, (64, 64))
+        assert_same_logits(other, theirs, (64, 64))
 
 
 @torch.no_grad()

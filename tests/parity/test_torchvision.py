@@ -34,14 +34,14 @@ def carry_over(theirs, ours):
     ours.load_state_dict({renamed(name): value for name, value in theirs.state_dict().items()}, strict=True)
 
 
-def test_vit_b_16(build, randomise, compare):
+def test_vit_b_16(build, randomise, assert_same_logits):
     theirs, ours = randomise(build(torchvision.models.vit_b_16)), build(lambda: create_model("B/16"))
     carry_over(theirs, ours)
-    compare(ours, theirs, (224, 224))
+    assert_same_logits(ours, theirs, (224, 224))
 
 
 @pytest.mark.parametrize("representation", [None, 48], ids=["plain", "pre-logits"])
-def test_a_small_one_of_another_size(representation, randomise, compare):
+def test_a_small_one_of_another_size(representation, randomise, assert_same_logits):
     theirs = torchvision.models.VisionTransformer(
         image_size=64, patch_size=8, num_layers=3, num_heads=4, hidden_dim=64, mlp_dim=96, num_classes=7,
         representation_size=representation,
@@ -51,7 +51,7 @@ def test_a_small_one_of_another_size(representation, randomise, compare):
         representation_size=representation,
     )  # fmt: skip
     carry_over(randomise(theirs), ours)
-    compare(ours, theirs, (64, 64))
+    assert_same_logits(ours, theirs, (64, 64))
 
 
 @torch.no_grad()

@@ -40,16 +40,16 @@ def translated(theirs):
     return {**state, **{name: torch.cat([part[letter] for letter in "qkv"]) for name, part in parts.items()}}
 
 
-def test_vit_base(build, randomise, compare):
+def test_vit_base(build, randomise, assert_same_logits):
     config = ViTConfig(num_labels=1000, layer_norm_eps=1e-12)
     theirs = randomise(build(lambda: ViTForImageClassification(config)))
     ours = build(lambda: create_model("B/16", norm=NORM))
     ours.load_state_dict(translated(theirs), strict=True)
-    compare(ours, theirs, (224, 224))
+    assert_same_logits(ours, theirs, (224, 224))
 
 
 @pytest.mark.parametrize("qkv_bias", [True, False], ids=["bias", "no bias"])
-def test_a_small_one_that_is_not_square(qkv_bias, randomise, compare):
+def test_a_small_one_that_is_not_square(qkv_bias, randomise, assert_same_logits):
     config = ViTConfig(
         hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=64, image_size=(32, 48),
         patch_size=8, num_labels=6, qkv_bias=qkv_bias, layer_norm_eps=1e-12,
@@ -60,10 +60,10 @@ def test_a_small_one_that_is_not_square(qkv_bias, randomise, compare):
     )  # fmt: skip
     theirs = randomise(ViTForImageClassification(config))
     ours.load_state_dict(translated(theirs), strict=True)
-    compare(ours, theirs, (32, 48))
+    assert_same_logits(ours, theirs, (32, 48))
 
 
-def test_deit_distilled(randomise, compare):
+def test_deit_distilled(randomise, assert_same_logits):
     config = DeiTConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128, image_size=32, patch_size=8,
         num_labels=6, layer_norm_eps=1e-12,
@@ -73,4 +73,4 @@ def test_deit_distilled(randomise, compare):
     )
     theirs = randomise(DeiTForImageClassificationWithTeacher(config))
     ours.load_state_dict(translated(theirs), strict=True)
-    compare(ours, theirs, (32, 32))
+    assert_same_logits(ours, theirs, (32, 32))
