@@ -1,4 +1,4 @@
-"""What every parity test does: build both, randomise everything of the reference, carry it over, assert_same_logits the logits."""
+"""What every parity test does: build both, randomise the reference, carry its weights over, compare the logits."""
 
 from collections.abc import Callable
 
