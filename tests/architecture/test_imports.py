@@ -126,6 +126,7 @@ def test_the_layer_contract_can_be_broken(root, tmp_path, monkeypatch, capsys, r
         "engines",
         "train",
         "evaluation",
+        "analysis",
         "report",
         "bench",
         "jobs",

@@ -1,0 +1,81 @@
+"""What a model looks at in an image: one number a patch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from vitrail.analysis.rollout import attention_rollout
+from vitrail.analysis.shapes import Maps, as_attention
+from vitrail.analysis.weights import attention_weights
+from vitrail.core.errors import ConfigError
+from vitrail.models.vision_transformer import VisionTransformer
+from vitrail.nn.shapes import Grid, Images, Scores
+
+
+@dataclass(frozen=True)
+class AttentionMaps:
+    """Hold what a model looks at in some images.
+
+    Args:
+        last: (images, rows, columns) float64, attention of the last block, mean over heads.
+        rollout: (images, rows, columns) float64, attention rollout over all blocks.
+        query: who looks: "class token", or "mean of the patches" for models that pool these.
+    """
+
+    last: Maps
+    rollout: Maps
+    query: str
+
+
+def attention_maps(model: VisionTransformer, images: Images) -> AttentionMaps:
+    """Compute what a model looks at, by the attention of its last block and by rollout.
+
+    Args:
+        model: any Vision Transformer of the library.
+        images: normalised pixels, of the model's size, on its device.
+
+    Returns:
+        The maps. Each number is the share of attention that a patch gets; what goes to tokens before the patches is
+        left out, so a map sums to 1 at most.
+
+    Raises:
+        ConfigError: if the model has no block, or the images another shape than it was made for.
+    """
+    config = model.config
+    if not config.depth:
+        raise ConfigError("the model has no attention: its depth is 0")
+    last: list[Scores] = []
+
+    def keep_last() -> Iterator[Scores]:
+        for weights in attention_weights(model, images):
+            last[:] = [weights]
+            yield weights
+
+    rollout = attention_rollout(keep_last())
+    from_class = config.pool.needs_class_token
+    return AttentionMaps(
+        last=patch_map(as_attention(last[0]).mean(dim=1), config.grid, from_class),
+        rollout=patch_map(rollout, config.grid, from_class),
+        query="class token" if from_class else "mean of the patches",
+    )
+
+
+def patch_map(attention: Float[Tensor, "images tokens tokens"], grid: Grid, from_class_token: bool) -> Maps:
+    """Lay out on the grid how much each patch is attended to by what the head reads.
+
+    Args:
+        attention: mean over heads, or a rollout.
+        grid: rows and columns of patches.
+        from_class_token: take the class token's row; otherwise, for models that pool the patches, the mean of the
+            patches' rows: what a patch receives from all patches.
+
+    Returns:
+        (images, rows, columns): shares, which sum to 1 at most.
+    """
+    prefix = attention.shape[-1] - grid[0] * grid[1]
+    rows = attention[:, 0] if from_class_token else attention[:, prefix:].mean(dim=1)
+    return rows[:, prefix:].reshape(-1, *grid)

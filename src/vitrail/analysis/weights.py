@@ -1,0 +1,54 @@
+"""The attention weights of every block, for any model of the library, without hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import torch
+from torch import nn
+
+from vitrail.models.vision_transformer import VisionTransformer
+from vitrail.nn.attention_weights import attention_weights as weights_of
+from vitrail.nn.block import Block
+from vitrail.nn.shapes import Images, Scores
+
+
+def attention_weights(model: VisionTransformer, images: Images) -> Iterator[Scores]:
+    """Walk through a model and compute the attention weights of one block after another.
+
+    The tokens themselves take the fused path, exactly as in a forward pass; the weights are computed beside it, so
+    that only one block's are held at a time. Dropout is off, whatever the model's mode, which is left as it was.
+
+    Args:
+        model: any Vision Transformer of the library.
+        images: normalised pixels, of the model's size, on its device.
+
+    Yields:
+        (images, heads, tokens, tokens) of each block, first block first; the class token, where there is one, is the
+        first token. No gradients.
+
+    Raises:
+        ConfigError: if the images have another shape than the model was made for.
+    """
+    grid, position = model.config.grid, model.position
+    with _evaluating(model), torch.no_grad():
+        x = model.embed(images)
+    for one in model.blocks:
+        block = cast(Block, one)
+        with _evaluating(model), torch.no_grad():
+            weights = weights_of(block.attn, block.norm1(x), position, grid)
+            x = block(x, position, grid)
+        yield weights
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

@@ -1,0 +1,59 @@
+"""Maps of images: whose attention, and where on the grid."""
+
+import pytest
+import torch
+
+from vitrail.analysis import attention_maps, attention_rollout, attention_weights, patch_map
+from vitrail.core.errors import ConfigError
+
+
+def test_the_class_tokens_row_is_laid_out_on_the_grid():
+    attention = torch.arange(64.0).reshape(1, 8, 8)
+    expected = torch.tensor([[[2.0, 3.0, 4.0], [5.0, 6.0, 7.0]]])
+    assert torch.equal(patch_map(attention, (2, 3), from_class_token=True), expected)
+
+
+def test_without_class_token_it_is_what_a_patch_receives_from_all():
+    attention = torch.rand(3, 7, 7)
+    found = patch_map(attention, (2, 3), from_class_token=False)
+    for row in range(2):
+        for column in range(3):
+            received = attention[:, 1:, 1 + 3 * row + column].mean(dim=1)
+            torch.testing.assert_close(found[:, row, column], received)
+
+
+def test_maps_are_those_of_the_weights(model, images):
+    batch = images(model)
+    maps = attention_maps(model, batch)
+    weights = list(attention_weights(model, batch))
+    from_class = model.config.pool.kind == "class_token"
+    assert maps.query == ("class token" if from_class else "mean of the patches")
+    assert maps.last.shape == maps.rollout.shape == (2, *model.config.grid)
+    last = patch_map(weights[-1].double().mean(dim=1), model.config.grid, from_class)
+    torch.testing.assert_close(maps.last, last)
+    torch.testing.assert_close(maps.rollout, patch_map(attention_rollout(weights), model.config.grid, from_class))
+    assert (maps.last > 0).all()
+    assert (maps.rollout.sum(dim=(1, 2)) <= 1 + 1e-6).all()
+
+
+@torch.no_grad()
+def test_a_token_that_is_sought_lights_up_in_its_place(make):
+    """Let the key of one patch agree with every query, and everything else be the same."""
+    model = make(depth=1, num_heads=1, position="none", img_size=(12, 16))
+    patch = torch.zeros(1, 3, 12, 16)
+    patch[:, :, 8:12, 4:8] = 1  # row 2, column 1
+    plain = attention_maps(model, torch.zeros_like(patch)).last[0]
+    assert torch.allclose(plain, plain[0, 0].expand(3, 4))
+    query_weight, key_weight = model.blocks[0].attn.qkv.weight[:16], model.blocks[0].attn.qkv.weight[16:32]
+    tokens = model.blocks[0].norm1(model.embed(patch))[0]
+    query_weight.zero_()
+    model.blocks[0].attn.qkv.bias[:16] = key_weight @ (tokens[1 + 9] - tokens[1]) * 3
+    last = attention_maps(model, patch).last[0]
+    assert divmod(int(last.argmax()), 4) == (2, 1)
+    assert last[2, 1] > 5 * last[0, 0]
+
+
+def test_a_model_without_blocks_has_nothing_to_show(make, images):
+    model = make(depth=0)
+    with pytest.raises(ConfigError, match="depth"):
+        attention_maps(model, images(model))
