@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from PIL import Image
+
+
+@pytest.fixture(scope="session")
+def written() -> ModuleType:
+    """Give the functions that write image files byte by byte."""
+    found = importlib.util.spec_from_file_location("written", Path(__file__).with_name("written.py"))
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -107,7 +107,8 @@ def test_grey_with_alpha_is_put_on_white() -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (6, 6, 2), dtype=np.uint8)
     result = array_of(encode(Image.fromarray(pixels), "PNG"))
 
-    assert np.abs(result - on_white(pixels[..., :1], pixels[..., 1:])).max() <= 1
+    assert result.shape == (6, 6), "grey stays grey"
+    assert np.abs(result - on_white(pixels[..., 0], pixels[..., 1])).max() <= 1
 
 
 def palette_image() -> tuple[Image.Image, Pixels]:
@@ -212,7 +213,8 @@ def test_every_kind_of_source_is_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "array", [np.zeros((2, 2, 4), np.uint8), np.zeros((2, 2), np.float32), np.zeros((0, 2, 3), np.uint8), np.uint8(3)]
+    "array",
+    [np.zeros((2, 2, 4, 1), np.uint8), np.zeros((2, 2), np.float32), np.zeros((0, 2, 3), np.uint8), np.uint8(3)],
 )
 def test_arrays_that_are_no_images(array: Pixels) -> None:
     with pytest.raises(ImageError, match="uint8"):

@@ -26,18 +26,18 @@ def pictures(*sizes: tuple[int, int], mode: str = "L") -> Samples:
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_the_median_of_the_shorter_side(mode: str) -> None:
     probe = probe_images(pictures((30, 10), (12, 40), (20, 20), (90, 80), (500, 600), mode=mode))
-    assert probe == Probe(side=20, grey=mode == "L", checked=5)
+    assert probe == Probe(side=20, channels=len(mode), checked=5)
 
 
 def test_one_coloured_image_is_enough() -> None:
     images = [Image.new("L", (9, 9)) for _ in range(9)]
-    assert probe_images(samples(images)).grey
-    assert not probe_images(samples([*images, Image.new("RGB", (9, 9))])).grey
+    assert probe_images(samples(images)).kind == "grey"
+    assert probe_images(samples([*images, Image.new("RGB", (9, 9))])).kind == "colour"
 
 
 def test_a_set_in_memory() -> None:
-    assert probe_images(samples(np.zeros((200, 8, 9, 1), np.uint8))) == Probe(8, True, 64)
-    assert probe_images(samples(np.zeros((3, 8, 9, 3), np.uint8))) == Probe(8, False, 3)
+    assert probe_images(samples(np.zeros((200, 8, 9, 1), np.uint8))) == Probe(8, 1, 64)
+    assert probe_images(samples(np.zeros((3, 8, 9, 3), np.uint8))) == Probe(8, 3, 3)
 
 
 @pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 127, 128, 200, 1000])
@@ -58,9 +58,9 @@ def test_those_looked_at_are_spread_evenly(count: int, monkeypatch: pytest.Monke
 
 def test_bad_images_are_replaced_by_others() -> None:
     images: list[Any] = [b"bad"] * 90 + [Image.new("L", (5, 7)) for _ in range(10)]
-    assert probe_images(samples(images)) == Probe(5, True, 10)
-    assert probe_images(samples(images), limit=3) == Probe(5, True, 3)
-    assert probe_images(samples([b"bad", Image.new("RGB", (5, 7))])) == Probe(5, False, 1)
+    assert probe_images(samples(images)) == Probe(5, 1, 10)
+    assert probe_images(samples(images), limit=3) == Probe(5, 1, 3)
+    assert probe_images(samples([b"bad", Image.new("RGB", (5, 7))])) == Probe(5, 3, 1)
 
 
 def test_no_image_can_be_used() -> None:

@@ -142,7 +142,8 @@ class Augment:
         elif len(moved):
             index = torch.from_numpy(moved).to(images.device)
             images = images.index_copy(0, index, self._resample(images[index], matrices[moved]))
-        images = apply_colors(images, layers)
+        if images.shape[1] in (1, 3):  # what RandAugment does to colours means nothing for other channels
+            images = apply_colors(images, layers)
         images = self._jitter(images, numbers)
         return self._erase(images, numbers)
 

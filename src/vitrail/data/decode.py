@@ -2,66 +2,155 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import stat
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from vitrail.core.errors import ImageError
+from vitrail.data.bands import NPY_MAGIC, TIFF_MAGICS, Decoded, from_array, limit, read_npy, read_tiff
+from vitrail.data.flatten import flatten
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
-"""Pillow's names; JPEG includes MPO, of which the first picture is taken."""
+"""Pillow's names; JPEG includes MPO, of which the first picture is taken. NumPy's `.npy` is read besides."""
+ALLOWED_FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, AVIF, NumPy's .npy"
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm",
-     ".pbm", ".pnm", ".avif", ".mpo")
+     ".pbm", ".pnm", ".avif", ".mpo", ".npy")
 )  # fmt: skip
 MAX_PIXELS = 50_000_000
+EXTRA_SAMPLES, OF_ANY_KIND = 338, 0
+"""The tag of TIFF that says what channels beyond grey or colour are; 0: not alpha."""
 
 ImageLike = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
 ImageList = Sequence[ImageLike] | npt.NDArray[np.uint8]
 """Several images; an array is (n, height, width[, channels])."""
 
 
-def decode(source: ImageLike, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Decode an image to RGB or grey, upright, 8 bits a channel, alpha composited on white, first frame.
+def decode(source: ImageLike, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """Decode an image, upright, 8 bits a channel, in sRGB, alpha composited on white, first frame.
 
     Args:
-        source: path, encoded bytes, PIL image, or array (height, width[, 1 or 3]) of uint8.
+        source: path, encoded bytes, PIL image, or array (height, width[, channels]) of uint8.
         max_pixels: refuse larger images from their header, before decoding.
 
     Returns:
-        PIL image of mode "RGB" or "L".
+        PIL image of mode "RGB" or "L"; bands if it has neither 1 nor 3 channels.
 
     Raises:
         ImageError: if it is missing, not an image of an allowed format, damaged, or too large.
     """
-    if isinstance(source, np.ndarray):
-        return _from_array(source)
-    name = "" if isinstance(source, bytes | Image.Image) else f"{os.fspath(source)}: "
+    with _named(source):
+        if isinstance(source, np.ndarray):
+            if source.dtype != np.uint8:
+                raise ImageError(f"an array of shape {source.shape} and type {source.dtype}; allowed: uint8")
+            return from_array(source)
+        if isinstance(source, Image.Image):
+            limit((source.height, source.width), max_pixels)
+            return flatten(source)
+        with _opened(source) as file:
+            decoded = _read(file, max_pixels)
+            assert decoded is not None
+            return decoded
+
+
+def examine(source: ImageLike, max_pixels: int = MAX_PIXELS) -> None:
+    """Look at a file's header alone: whether it is there, of an allowed format, and not too large.
+
+    Args:
+        source: path or encoded bytes; what is in memory already is not looked at.
+        max_pixels: as for `decode`.
+
+    Raises:
+        ImageError: if `decode` would certainly raise it.
+    """
+    if isinstance(source, np.ndarray | Image.Image):
+        return
+    with _named(source), _opened(source) as file:
+        _read(file, max_pixels, header_only=True)
+
+
+def name_of(source: ImageLike) -> str:
+    """Give what messages about an image start with.
+
+    Args:
+        source: as for `decode`.
+
+    Returns:
+        Its path and a colon; nothing for what has no path.
+    """
+    return "" if isinstance(source, bytes | Image.Image | np.ndarray) else f"{os.fspath(source)}: "
+
+
+@contextlib.contextmanager
+def _named(source: ImageLike) -> Iterator[None]:
+    """Turn whatever decoding raises into an ImageError that names the image."""
+    name = name_of(source)
     try:
         with _pillow_warnings_off:
-            if isinstance(source, Image.Image):
-                return _flatten(source)
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
-                if image.width * image.height > max_pixels:
-                    raise ImageError(f"{name}{image.width} × {image.height} pixels are more than {max_pixels:,}")
-                image.load()
-                return _flatten(image)
-    except ImageError:
-        raise
+            yield
+    except ImageError as error:
+        raise ImageError(f"{name}{error.message}") from error.__cause__
     except FileNotFoundError:
         raise ImageError(f"{name}no such file") from None
-    except Exception as error:  # Pillow's decoders raise eight kinds of exception for damaged files
+    except Exception as error:  # decoders raise a dozen kinds of exception for damaged files
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         if isinstance(error, UnidentifiedImageError):
             reason = "not an image of a known format"
-        raise ImageError(f"{name}{reason or type(error).__name__}") from error
+        raise ImageError(f"{name}{' '.join(reason.split()) or type(error).__name__}") from error
+
+
+def _opened(source: str | os.PathLike[str] | bytes) -> IO[bytes]:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    mode = os.stat(source).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ImageError("not a file, but a pipe or a device")  # opening a pipe would wait for who writes to it
+    return open(source, "rb")  # its caller closes it
+
+
+def _read(file: IO[bytes], max_pixels: int, header_only: bool = False) -> Decoded | None:
+    """Find out the format, and let the one that knows it read it."""
+    magic = file.read(8)
+    file.seek(0)
+    if magic.startswith(NPY_MAGIC):
+        return read_npy(file, max_pixels, header_only)
+    is_tiff = magic.startswith(TIFF_MAGICS)
+    try:
+        image = Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError:
+        if not is_tiff:
+            raise
+        return read_tiff(file, max_pixels, header_only)
+    with image:
+        limit((image.height, image.width), max_pixels)
+        if is_tiff and OF_ANY_KIND in _tag(image, EXTRA_SAMPLES):
+            return read_tiff(file, max_pixels, header_only)
+        if header_only:
+            return None
+        _shorten_key(image)
+        return flatten(image)
+
+
+def _tag(image: Any, number: int) -> tuple[int, ...]:
+    value = image.tag_v2.get(number, ()) if hasattr(image, "tag_v2") else ()
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _shorten_key(image: Any) -> None:
+    """Cut the transparent colour of a PNG of 16 bits a channel to 8 bits, as Pillow cuts the pixels."""
+    key = image.info.get("transparency")
+    if image.format == "PNG" and isinstance(key, tuple) and any("16" in str(tile.args) for tile in image.tile):
+        image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
 class _PillowWarningsOff:
@@ -104,29 +193,3 @@ def is_image_name(path: str | Path) -> bool:
         True for the suffixes of the allowed formats, in any case.
     """
     return os.path.splitext(path)[1].lower() in SUFFIXES
-
-
-def _from_array(array: npt.NDArray[np.uint8]) -> Image.Image:
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
-    if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)) or not array.size:
-        raise ImageError(
-            f"an array of shape {array.shape} and type {array.dtype} is no image; allowed: (height, width) or "
-            "(height, width, 3) of uint8"
-        )
-    return Image.fromarray(array)
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    """Turn upright, reduce 16 bits to 8, put alpha on white."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if image.mode.startswith("I") else values.max(initial=1.0, where=np.isfinite(values))
-        grey = np.clip(np.nan_to_num(values, posinf=top) / top * 255 + 0.5, 0, 255).astype(np.uint8)
-        return Image.fromarray(np.where(values == image.info.get("transparency"), np.uint8(255), grey))
-    if image.mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, layer).convert("RGB")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrail.core.errors import ImageError
-from vitrail.data.decode import ImageList, decode
+from vitrail.data.decode import ImageList, decode, name_of
 from vitrail.data.spec import ImageSpec
 
 Pixels = npt.NDArray[np.uint8]
@@ -52,8 +52,12 @@ def load_pixels(
             top, left, height, width = crop(position, image.width / image.height)
             right, bottom = min(left + width, 1.0) * image.width, min(top + height, 1.0) * image.height
             box = (left * image.width, top * image.height, right, bottom)
-        pixels.append(spec.pixels(image, box))
-        good.append(position)
+        try:
+            pixels.append(spec.pixels(image, box))
+        except ImageError as error:
+            bad.append((position, f"{name_of(source)}{error.message}"))
+        else:
+            good.append(position)
     empty = np.empty((0, *spec.size, spec.channels), dtype=np.uint8)
     return (np.stack(pixels) if pixels else empty), good, bad
 

@@ -1,15 +1,17 @@
-"""A first look at a split: how large its images are, and whether they have colour."""
+"""A first look at a split: how large its images are, and how many channels they have."""
 
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from vitrail.core.errors import DataError, ImageError
+from vitrail.data.bands import Bands, channels_of
 from vitrail.data.dataset import Samples
-from vitrail.data.decode import decode
+from vitrail.data.decode import ALLOWED_FORMATS, decode
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,18 @@ class Probe:
 
     Args:
         side: median of the shorter side, in pixels.
-        grey: whether none of them has colour.
+        channels: 1 if they are grey, 3 if some have colour, another number if most have it.
         checked: how many were looked at.
     """
 
     side: int
-    grey: bool
+    channels: int
     checked: int
+
+    @property
+    def kind(self) -> str:
+        """What the images are, in a word."""
+        return {1: "grey", 3: "colour"}.get(self.channels, f"{self.channels}-channel")
 
 
 def probe_images(samples: Samples, limit: int = 64) -> Probe:
@@ -35,7 +42,7 @@ def probe_images(samples: Samples, limit: int = 64) -> Probe:
         limit: how many readable ones are enough.
 
     Returns:
-        Size and colour.
+        Size and channels.
 
     Raises:
         DataError: if not one image of the whole split can be used.
@@ -44,7 +51,8 @@ def probe_images(samples: Samples, limit: int = 64) -> Probe:
     looked = set(spread)
     others = (number for number in range(len(samples)) if number not in looked)
     sides: list[int] = []
-    grey, reason = True, ""
+    kinds: Counter[int] = Counter()
+    colour, reason = False, ""
     for number in itertools.chain(spread, others):
         if len(sides) >= limit:
             break
@@ -54,10 +62,12 @@ def probe_images(samples: Samples, limit: int = 64) -> Probe:
             reason = reason or error.message
             continue
         sides.append(min(image.size))
-        grey = grey and image.mode == "L"
+        kinds[channels_of(image) if isinstance(image, Bands) else 0] += 1
+        colour = colour or channels_of(image) == 3
     if not sides:
         raise DataError(
             f"not one of the {len(samples)} images can be used; the first: {reason}",
-            hint="check the files; allowed formats: JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, AVIF",
+            hint=f"check the files; allowed formats: {ALLOWED_FORMATS}",
         )
-    return Probe(int(np.median(sides)), grey, len(sides))
+    most = kinds.most_common(1)[0][0]
+    return Probe(int(np.median(sides)), most or (3 if colour else 1), len(sides))

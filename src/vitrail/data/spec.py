@@ -15,10 +15,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from vitrail.core.config import require
+from vitrail.core.errors import ImageError
+from vitrail.data.bands import Bands, Decoded, channels_of
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box"]
 Mode = Literal["crop", "squash"]
-ColorMode = Literal["RGB", "L"]
+ColorMode = Literal["RGB", "L", "bands"]
 
 HALF = (0.5, 0.5, 0.5)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -37,7 +39,7 @@ class ImageSpec:
         mode: "crop": the image is resized, aspect kept, until `size / crop_fraction` just fits in it, then the centre
             is cut out; "squash": it is resized to `size` whatever its aspect.
         crop_fraction: part of the resized image that the crop keeps along the tighter side, 0 < fraction ≤ 1.
-        color: "RGB" (3 channels) or "L" (1 channel, grey).
+        color: "RGB" (3 channels), "L" (1 channel, grey), or "bands": as many channels as `mean` has numbers.
 
     Raises:
         ConfigError: for a value out of its range.
@@ -63,9 +65,9 @@ class ImageSpec:
     @property
     def channels(self) -> int:
         """Channels of the model's input."""
-        return 3 if self.color == "RGB" else 1
+        return {"RGB": 3, "L": 1, "bands": len(self.mean)}[self.color]
 
-    def pixels(self, image: Image.Image, box: tuple[float, float, float, float] | None = None) -> npt.NDArray[np.uint8]:
+    def pixels(self, image: Decoded, box: tuple[float, float, float, float] | None = None) -> npt.NDArray[np.uint8]:
         """Bring a decoded image to the model's size: everything but the scaling of values.
 
         Args:
@@ -75,23 +77,40 @@ class ImageSpec:
 
         Returns:
             (height, width, channels) uint8.
+
+        Raises:
+            ImageError: if the image has not the channels that the model takes. (Grey is shown as colour, colour as
+                grey; but nothing else can stand for something else.)
         """
-        image = image.convert(self.color)
+        if isinstance(image, Bands) or self.color == "bands":
+            if not isinstance(image, Bands) or len(image.planes) != self.channels:
+                raise ImageError(f"{_counted(channels_of(image))}; the others, and the model, have {self.channels}")
+            return np.concatenate([self._resized(plane, box) for plane in image.planes], axis=2)
+        return self._resized(image.convert(self.color), box)
+
+    def _resized(self, image: Image.Image, box: tuple[float, float, float, float] | None) -> npt.NDArray[np.uint8]:
         height, width = self.size
         resample = Image.Resampling[self.interpolation.upper()]
         if box is not None or image.size != (width, height) or self.crop_fraction < 1:
-            whole = (0.0, 0.0, float(image.width), float(image.height))
-            part = box or (whole if self.mode == "squash" else self._box(image))
-            image = image.resize((width, height), resample, box=part)
+            image = image.resize((width, height), resample, box=box or self.seen(image.width, image.height))
         pixels = np.asarray(image, dtype=np.uint8)
-        return pixels.reshape(height, width, self.channels)
+        return pixels.reshape(height, width, -1)
 
-    def _box(self, image: Image.Image) -> tuple[float, float, float, float]:
-        """Find the centred part of the image that the crop keeps, in its own pixels."""
-        height, width = self.size
-        scale = min(image.height / height, image.width / width) * self.crop_fraction
-        kept_height, kept_width = min(height * scale, image.height), min(width * scale, image.width)
-        top, left = (image.height - kept_height) / 2, (image.width - kept_width) / 2
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Find the part of an image that the model sees.
+
+        Args:
+            width: of the decoded image, in pixels.
+            height: of the decoded image, in pixels.
+
+        Returns:
+            Left, top, right, bottom in the image's pixels: all of it in mode "squash", else what the crop keeps.
+        """
+        if self.mode == "squash":
+            return 0.0, 0.0, float(width), float(height)
+        scale = min(height / self.size[0], width / self.size[1]) * self.crop_fraction
+        kept_height, kept_width = min(self.size[0] * scale, height), min(self.size[1] * scale, width)
+        top, left = (height - kept_height) / 2, (width - kept_width) / 2
         return left, top, left + kept_width, top + kept_height
 
     def normalise(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -107,3 +126,8 @@ class ImageSpec:
         lookup = table.astype(np.float32)
         planes = [lookup[:, channel][pixels[..., channel]] for channel in range(self.channels)]
         return np.stack(planes, axis=1)
+
+
+def _counted(channels: int) -> str:
+    kind = {1: "1 channel (grey)", 3: "3 channels (colour)"}
+    return kind.get(channels, f"{channels} channels")

@@ -11,7 +11,8 @@ from vitrail.core.errors import ConfigError
 from vitrail.core.override import full_name, override
 from vitrail.data.dataset import Dataset
 from vitrail.data.probe import Probe, probe_images
-from vitrail.data.spec import ImageSpec
+from vitrail.data.spec import ColorMode, ImageSpec
+from vitrail.data.statistics import measured_spec
 from vitrail.models.config import ViTConfig
 from vitrail.models.variants import unknown_variant, variant_fields
 from vitrail.train.recipe import RECIPES, Recipe
@@ -43,6 +44,10 @@ MODEL_CHOICES = (
     ModelChoice(80, "vit_mini_conv_patch8_64", "vit_mini_conv_patch8_64", "small"),
     ModelChoice(float("inf"), "vit_mini_conv_patch8_96", "vit_small_patch16_224", "photos"),
 )
+
+
+COLORS: dict[int, ColorMode] = {1: "L", 3: "RGB"}
+"""Channels of the images → how a model takes them; any other number: as bands."""
 
 
 class EpochChoice(NamedTuple):
@@ -146,9 +151,11 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     notes = []
     name = request.model or (choice.variant if device == "cpu" else choice.gpu_variant)
     if request.model is None:
-        kind = "grey" if probe.grey else "colour"
-        notes.append(f"model {name}: suits {kind} images of about {probe.side} pixels on {device}")
+        notes.append(f"model {name}: suits {probe.kind} images of about {probe.side} pixels on {device}")
     config, spec, start = _architecture(name if isinstance(name, ViTConfig) else str(name), probe, request.image_size)
+    if spec.color == "bands" and not start:
+        spec = measured_spec(dataset.splits["train"], spec, request.seed)
+        notes.append(f"images of {spec.channels} channels: mean and std of each were measured on training images")
     if request.recipe is None:
         recipe_name = next(row for row in MODEL_CHOICES if max(spec.size) <= row.side).recipe
         notes.append(f"recipe {recipe_name}: suits training from scratch at {spec.size[0]} × {spec.size[1]} pixels")
@@ -197,9 +204,9 @@ def _architecture(name: str | ViTConfig, probe: Probe, size: int | None) -> tupl
     sized = {} if size is None else {"img_size": size}
     if isinstance(name, ViTConfig) or is_variant(name):
         config = name.updated(**sized) if isinstance(name, ViTConfig) else ViTConfig.of(**variant_fields(name) | sized)
-        channels = 1 if probe.grey else 3
-        half = (0.5,) * channels
-        return config, ImageSpec(config.image_size, half, half, color="L" if probe.grey else "RGB"), ""
+        half = (0.5,) * probe.channels
+        color = COLORS.get(probe.channels, "bands")
+        return config, ImageSpec(config.image_size, half, half, color=color), ""
     if not Path(name).exists():
         raise unknown_variant(name)
     _, record = load_model(model_path(name))
