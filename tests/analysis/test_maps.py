@@ -27,7 +27,7 @@ def test_maps_are_those_of_the_weights(model, images):
     maps = attention_maps(model, batch)
     weights = list(attention_weights(model, batch))
     from_class = model.config.pool.kind == "class_token"
-    assert maps.query == ("class token" if from_class else "mean of the patches")
+    assert maps.query == ("the class token" if from_class else "all patches, on average")
     assert maps.last.shape == maps.rollout.shape == (2, *model.config.grid)
     last = patch_map(weights[-1].double().mean(dim=1), model.config.grid, from_class)
     torch.testing.assert_close(maps.last, last)

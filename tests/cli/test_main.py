@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 import vitrail
 from vitrail.cli.main import VERBS, main
+from vitrail.weights.model_file import load_model, save_model
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,9 @@ def wrong(tmp_path_factory, run):
     (folder / "cut.safetensors").write_bytes(model[: len(model) // 2])
     (folder / "other.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0" + b"{}".ljust(16))
     (folder / "file").write_text("")
+    _, record = load_model(run / "model.safetensors")
+    flat = replace(record, config=record.config.updated(depth=0))
+    save_model(folder / "flat.safetensors", vitrail.VisionTransformer(flat.config), flat)
     return folder
 
 
@@ -83,6 +88,22 @@ WRONG = {
     "unknown suffix": (["predict", "{run}", "{wrong}/image.png", "--out", "{wrong}/x.doc"], ".doc", ".csv"),
     "unwritable answers": (["predict", "{run}", "{wrong}/image.png", "--out", "{wrong}/file/x.csv"], "x.csv", "--out"),
     "top 0": (["predict", "{run}", "{wrong}/image.png", "--top", "0"], "--top", ""),
+    "no folder for pictures": (["explain", "{run}", "{wrong}/image.png"], "--out", ""),
+    "missing image to explain": (
+        ["explain", "{run}", "{wrong}/gone.png", "--out", "{wrong}/new"],
+        "gone.png",
+        "images",
+    ),
+    "missing model to explain": (["explain", "{wrong}/gone", "{wrong}/image.png", "--out", "{wrong}/new"], "gone", ""),
+    "bare variant to explain": (["explain", "S/16", "{wrong}/image.png", "--out", "{wrong}/new"], "variant", "fit"),
+    "pictures into a file": (["explain", "{run}", "{wrong}/image.png", "--out", "{wrong}/file"], "file", "folder"),
+    "pictures below a file": (["explain", "{run}", "{wrong}/image.png", "--out", "{wrong}/file/x"], "file", "--out"),
+    "pictures among others": (
+        ["explain", "{run}", "{wrong}/image.png", "--out", "{wrong}/good"],
+        "not empty",
+        "folder",
+    ),
+    "no attention": (["explain", "{wrong}/flat.safetensors", "{wrong}/image.png", "--out", "{wrong}/new"], "depth", ""),
     "classes unknown to the model": (["evaluate", "{run}", "{wrong}/good"], "'cat', 'dog'", ""),
     "unknown split": (["evaluate", "{run}", "digits", "--split", "exam"], "exam", "--help"),
     "unknown verb": (["fti", "digits"], "fti", "fit"),
@@ -160,6 +181,29 @@ def test_top5_is_absent_with_few_classes(wrong, tmp_path, capsys):
     model = ["--model", "vit_nano_conv_patch2_8", "--epochs", "1"]
     assert main(["fit", str(wrong / "good"), *model, "--out", str(tmp_path / "run"), "--json"]) == 0
     assert "top5" not in json.loads(capsys.readouterr().out)
+
+
+def test_explain_speaks_json_and_errors_stay_in_their_place(run, wrong, capsys, tmp_path):
+    images, out = [str(wrong / "image.png"), str(wrong / "file")], str(tmp_path / "out")
+    assert main(["explain", str(run), *images, "--out", out, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer.keys() == {"explanations", "out"}
+    assert answer["out"] == out
+    good, bad = answer["explanations"]
+    assert good.keys() == bad.keys() == {"path", "label", "probability", "files", "error"}
+    assert [good["path"], bad["path"]] == images
+    assert good["files"] == [str(tmp_path / "out" / "image.png")]
+    assert bad["label"] is None
+    assert bad["files"] == []
+    assert "file" in bad["error"]
+    assert main(["explain", str(run), *images, "--out", out]) == 2
+    capsys.readouterr()
+    assert main(["explain", str(run), *images, "--out", out, "--overwrite"]) == 0
+    lines, warning = capsys.readouterr()
+    assert "%" in lines.splitlines()[0]
+    assert lines.splitlines()[0].endswith(good["files"][0])
+    assert "error: " in lines.splitlines()[1]
+    assert "1 of 2" in warning
 
 
 def test_answers_for_a_person(run, wrong, capsys):

@@ -23,7 +23,7 @@ class AttentionMaps:
     Args:
         last: (images, rows, columns) float64, attention of the last block, mean over heads.
         rollout: (images, rows, columns) float64, attention rollout over all blocks.
-        query: who looks: "class token", or "mean of the patches" for models that pool these.
+        query: who looks, in words: "the class token"; or, for models that pool the patches, "all patches, on average".
     """
 
     last: Maps
@@ -45,9 +45,8 @@ def attention_maps(model: VisionTransformer, images: Images) -> AttentionMaps:
     Raises:
         ConfigError: if the model has no block, or the images another shape than it was made for.
     """
+    require_attention(model)
     config = model.config
-    if not config.depth:
-        raise ConfigError("the model has no attention: its depth is 0")
     last: list[Scores] = []
 
     def keep_last() -> Iterator[Scores]:
@@ -60,8 +59,21 @@ def attention_maps(model: VisionTransformer, images: Images) -> AttentionMaps:
     return AttentionMaps(
         last=patch_map(as_attention(last[0]).mean(dim=1), config.grid, from_class),
         rollout=patch_map(rollout, config.grid, from_class),
-        query="class token" if from_class else "mean of the patches",
+        query="the class token" if from_class else "all patches, on average",
     )
+
+
+def require_attention(model: VisionTransformer) -> None:
+    """Refuse a model without attention.
+
+    Args:
+        model: any Vision Transformer of the library.
+
+    Raises:
+        ConfigError: if it has no block.
+    """
+    if not model.config.depth:
+        raise ConfigError("the model has no attention: its depth is 0", hint="give a model of one block or more")
 
 
 def patch_map(attention: Float[Tensor, "images tokens tokens"], grid: Grid, from_class_token: bool) -> Maps:

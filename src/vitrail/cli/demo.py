@@ -15,10 +15,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument("--out", metavar="RUN", help="folder for the results (default: a new one under runs/)")
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="seed of everything random (default: 0)")
-    parser.set_defaults(
-        data="digits", model=None, recipe=None, epochs=None, minutes=None, image_size=None, device=None, set=[],
-        config=None, resume=False, overwrite=False,
-    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
@@ -27,6 +23,15 @@ def run(options: argparse.Namespace) -> None:
     Args:
         options: the parsed flags.
     """
-    from vitrail.cli import fit
+    from vitrail.cli.console import Console, print_json
+    from vitrail.cli.fit import print_run
+    from vitrail.jobs.demo import demonstrate
 
-    fit.run(options)
+    with Console() as console:
+        demo = demonstrate(options.out, options.seed, console)
+    if options.json:
+        print_json(demo.to_json())
+        return
+    print_run(demo.run)
+    shown = ", ".join(file.name for one in demo.explained for file in one.files)
+    print(f"explanations   {demo.explanations}   (what the model looks at: {shown})")

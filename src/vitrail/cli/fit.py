@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from vitrail.cli.parser import positive_float, positive_int, seed
+
+if TYPE_CHECKING:
+    from vitrail.jobs.fit import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     Args:
         options: the parsed flags.
     """
-    from vitrail.cli.console import Console, accuracy_lines, print_json
+    from vitrail.cli.console import Console, print_json
     from vitrail.core.override import parse_assignments
     from vitrail.jobs.fit import fit
 
@@ -68,11 +72,21 @@ def run(options: argparse.Namespace) -> None:
             overwrite=options.overwrite,
             listener=console,
         )
-    metrics = result.to_json()
     if options.json:
-        print_json(metrics)
-        return
-    print("\n".join(accuracy_lines(metrics)))
-    print(f"\nrun folder     {result.path}   ({result.seconds:.0f} s)")
-    print(f"report         {result.path / 'report.html'}")
-    print(f"next           vitrail predict {result.path} IMAGE…")
+        print_json(result.to_json())
+    else:
+        print_run(result)
+
+
+def print_run(run: Run) -> None:
+    """Say what a training left.
+
+    Args:
+        run: what `fit` returned.
+    """
+    from vitrail.cli.console import accuracy_lines
+
+    print("\n".join(accuracy_lines(run.to_json())))
+    print(f"\nrun folder     {run.path}   ({run.seconds:.0f} s)")
+    print(f"report         {run.path / 'report.html'}")
+    print(f"next           vitrail predict {run.path} IMAGE…")

@@ -24,6 +24,7 @@ VERBS: Table[str] = Table(
         "fit": "train a classifier on your images",
         "evaluate": "measure a trained model on labelled images",
         "predict": "classify images",
+        "explain": "show what a model looks at",
         "models": "list the models, with their cost",
     },
     error=UsageError,

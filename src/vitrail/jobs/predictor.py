@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from vitrail.jobs.inference import BATCH_SIZE, stream_outputs
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.weights.model_file import ModelRecord, load_model
 from vitrail.weights.reference import Reference, model_path
+
+if TYPE_CHECKING:
+    from vitrail.jobs.explain import Explanation
 
 Images = ImageLike | ImageList
 
@@ -141,6 +144,23 @@ class Predictor:
                     answers[number] = Prediction(_name(images[number]), best[0][0], best[0][1], best)
             for number in sorted(answers):
                 yield answers[number]
+
+    def explain(self, image: ImageLike) -> Explanation:
+        """Compute what the model looks at in an image.
+
+        Args:
+            image: of any size.
+
+        Returns:
+            Two maps on the grid of patches, `last` and `rollout`; the prediction; and the box of the image they cover.
+
+        Raises:
+            ImageError: if the image cannot be used.
+            ConfigError: if the model has no attention.
+        """
+        from vitrail.jobs.explain import explain
+
+        return explain(self, image)
 
 
 def load(reference: Reference | Any, device: str | None = "cpu") -> Predictor:

@@ -59,7 +59,7 @@ STYLE = {
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """Draw in our style whatever the user's own matplotlib settings are."""
     settings: dict[Any, Any] = {**matplotlib.rcParamsDefault, **STYLE}
     with matplotlib.rc_context({key: value for key, value in settings.items() if "backend" not in key}):
@@ -75,7 +75,7 @@ def draw_loss(epochs: Sequence[Epoch]) -> str:
     Returns:
         An `<svg>` element.
     """
-    with _style():
+    with style():
         figure, axes = _frame()
         numbers, many = [one.number for one in epochs], len(epochs) > 1
         for values, colour, label in (
@@ -100,7 +100,7 @@ def draw_accuracy(epochs: Sequence[Epoch], best: int | None) -> str:
     Returns:
         An `<svg>` element.
     """
-    with _style():
+    with style():
         figure, axes = _frame()
         numbers, many = [one.number for one in epochs], len(epochs) > 1
         values = {"training": [one.train_top1 for one in epochs], "validation": [one.val_top1 for one in epochs]}
@@ -143,7 +143,7 @@ def draw_reliability(bins: Sequence[Bin]) -> str:
     Returns:
         An `<svg>` element.
     """
-    with _style():
+    with style():
         figure = Figure(figsize=(480 / 72, 400 / 72))
         axes = figure.add_axes((0.135, 0.335, 0.845, 0.645))
         share = figure.add_axes((0.135, 0.125, 0.845, 0.11))
@@ -179,7 +179,7 @@ def draw_confusion(matrix: npt.NDArray[np.int64]) -> str:
     Returns:
         An `<svg>` element; axes count classes from 1.
     """
-    with _style():
+    with style():
         figure = Figure(figsize=(480 / 72, 480 / 72))
         axes = figure.add_axes((0.135, 0.105, 0.85, 0.88))
         classes = len(matrix)

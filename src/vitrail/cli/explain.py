@@ -1,0 +1,43 @@
+"""`vitrail explain`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags.
+
+    Args:
+        parser: of this verb.
+    """
+    parser.add_argument("reference", metavar="REF", help="run folder or model file")
+    parser.add_argument("paths", metavar="IMAGE", nargs="+", help="images, folders of images, or glob patterns")
+    parser.add_argument("--out", metavar="DIR", required=True, help="folder for the pictures and explanations.json")
+    parser.add_argument("--overwrite", action="store_true", help="replace the explanations in --out")
+    parser.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Draw what a model looks at, and say where.
+
+    Args:
+        options: the parsed flags.
+    """
+    from vitrail.cli.console import print_json
+    from vitrail.jobs.explain import explain_paths
+
+    stream = explain_paths(options.reference, options.paths, options.out, options.overwrite, options.device)
+    explained = []
+    for one in stream:
+        record = one.to_json()
+        explained.append(record)
+        if not options.json:
+            answer = f"{record['label']} {100 * record['probability']:.1f} %" if one.error is None else ""
+            print("\t".join([one.path, answer, *record["files"]] if answer else [one.path, f"error: {one.error}"]))
+    failed = sum(record["error"] is not None for record in explained)
+    if failed:
+        print(f"warning: {failed} of {len(explained)} images could not be used", file=sys.stderr)
+    if options.json:
+        print_json({"explanations": explained, "out": options.out})
