@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from vitrail.report.data import Bin, ClassFigures, Headline, Reliability
-from vitrail.report.page import class_rows, render_report, worst_confusions
+from vitrail.report.confusions import worst_confusions
+from vitrail.report.data import Bin, ClassFigures, Expense, Headline, Learning, Reliability
+from vitrail.report.page import class_rows, render_report
+from vitrail.report.pictures import Picture
 
 EVIL = "<script>alert('{}')</script>\"&'"
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -23,6 +26,7 @@ class Reader(HTMLParser):
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
         self.text: list[str] = []
+        self.pieces: list[tuple[str, str]] = []
         self.feed(page)
         self.close()
 
@@ -40,6 +44,10 @@ class Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] not in ("style", "title"):
             self.text.append(data)
+            self.pieces.append((self.open[-1], data))
+
+    def texts_of(self, wanted: str) -> list[str]:
+        return [text for tag, text in self.pieces if tag == wanted]
 
     @property
     def words(self) -> str:
@@ -55,10 +63,11 @@ def test_a_page_is_well_formed_and_holds_everything(make_data, classes):
     assert not reader.open
     for text in (
         "90.00 %", f"of {10 * classes:,} test image", "85.00 % … 94.00 %", "Macro F1", "epoch 28 of 30", "class 0",
-        "seed", "recipe.optimizer.lr", "model S/16: suits", "flowers/", "Calibration error", "34 s",
+        "seed", "recipe.optimizer.lr", "model S/16: suits", "flowers/", "Calibration error", "34 s", "1.23 TFLOP",
+        "Step 3", "of 64 images",
     ):  # fmt: skip
         assert text in reader.words.replace("\u00a0", " "), text
-    assert reader.count("img") == min(24, classes)
+    assert reader.count("img") == min(24, classes) + 3 * min(12, classes)
     assert reader.count("svg") == (3 if classes <= 15 else 4)
 
 
@@ -99,7 +108,7 @@ def test_nothing_is_fetched(make_data, classes):
     for tag, attributes in reader.elements:
         assert tag not in ("script", "link", "iframe", "object", "base"), tag
         for name in ("src", "href", "xlink:href", "srcset", "poster", "action"):
-            assert re.match(r"#|data:image/png;base64,", attributes.get(name) or "#"), (tag, name)
+            assert re.match(r"#|data:image/(png|jpeg);base64,", attributes.get(name) or "#"), (tag, name)
     assert not re.search(r"@import|@font-face", page)
     assert all(address.startswith("#") for address in re.findall(r"url\(['\"]?([^)]*)\)", page))
     outside = set(re.findall(r"https?://[^\s\"'<]+", page))
@@ -115,7 +124,7 @@ def test_every_reference_inside_the_page_is_met(make_data):
 
 @pytest.mark.parametrize("classes", [10, 200])
 def test_equal_data_give_equal_bytes(make_data, classes):
-    first, second = (render_report(make_data(classes, epochs=make_data().epochs)) for _ in range(2))
+    first, second = (render_report(make_data(classes)) for _ in range(2))
     assert first == second
     assert not re.search(r"20\d\d-\d\d-\d\d", first), "no date of rendering"
 
@@ -124,7 +133,8 @@ def test_a_page_stays_small(make_data):
     assert len(render_report(make_data(10)).encode()) < 150_000
     photos = make_data(200, side=160)
     assert len(photos.mistakes) == 24
-    assert len(render_report(photos).encode()) < 3_000_000, "24 pictures of noise are the worst case"
+    assert photos.mistakes[0].picture.kind == "image/jpeg"
+    assert len(render_report(photos).encode()) < 3_000_000, "pictures of noise are the worst case"
     assert len(render_report(make_data(1500)).encode()) < 1_500_000
 
 
@@ -161,8 +171,8 @@ def test_what_is_not_there_is_left_out(make_data):
     perfect = 10 * np.eye(10, dtype=np.int64)
     page = render_report(
         make_data(
-            epochs=(),
-            best_epoch=None,
+            learning=Learning(),
+            expense=None,
             reliability=Reliability(()),
             confusion=perfect,
             mistakes=(),
@@ -174,13 +184,21 @@ def test_what_is_not_there_is_left_out(make_data):
     reader = Reader(page)
     assert reader.count("svg") == reader.count("img") == reader.count("details") == 0
     assert "None is wrong" in reader.words
-    for heading in ("Training", "The surest mistakes", "How it was made", "What was decided"):
+    missing = (
+        "Training",
+        "What the network sees",
+        "The surest mistakes",
+        "What was decided",
+        "Time",
+        "How it was made",
+    )
+    for heading in missing:
         assert f"<h2>{heading}" not in page
 
 
 @pytest.mark.parametrize("best", [None, 31])
 def test_a_best_epoch_that_is_unknown_is_not_named(make_data, best):
-    assert "were kept" not in render_report(make_data(best_epoch=best))
+    assert "were kept" not in render_report(make_data(learning=replace(make_data().learning, best_epoch=best)))
 
 
 @pytest.mark.parametrize(("side", "tiny"), [(8, True), (64, True), (65, False)])
@@ -210,9 +228,9 @@ def test_the_weakest_of_many_classes_come_first(make_data):
     assert len(class_rows(figures * 30)) == 1000
 
 
-def test_the_most_frequent_confusions(make_data):
+def test_the_most_frequent_confusions():
     confusion = np.array([[5, 0, 2], [1, 3, 0], [0, 2, 90]])
-    found = worst_confusions(make_data(3, "{}", confusion=confusion), 2)
+    found = worst_confusions(confusion, "012", 2)
     assert [(one.label, one.predicted, one.count, one.share) for one in found] == [
         ("0", "2", 2, 2 / 7),
         ("2", "1", 2, 2 / 92),
@@ -227,9 +245,48 @@ def test_ece_is_the_mean_gap_over_images(make_data):
     assert Reliability(()).ece == 0
 
 
-def test_a_temperature_is_told_with_the_error_before_it(make_data):
-    bins = make_data().reliability.bins
-    words = Reader(render_report(make_data(reliability=Reliability(bins, 0.637, 0.1561)))).words
+def test_a_temperature_is_told_with_the_error_before_it(make_data, bins_before):
+    trust = Reliability(make_data().reliability.bins, 0.637, bins_before)
+    assert trust.ece_before == pytest.approx((5 * 0.15 + 5 * 0.18) / 10)
+    words = Reader(render_report(make_data(reliability=trust))).words.replace("\u00a0", " ")
     assert "0.637" in words
-    assert "15.61 %" in words
-    assert "temperature" not in Reader(render_report(make_data())).words.lower()
+    assert "before 16.50 %" in words
+    assert "after 7.00 %" in words
+    plain = Reader(render_report(make_data())).words.lower()
+    assert "temperature" not in plain
+    assert "before" not in plain
+
+
+def test_a_page_has_every_part(make_data, bad_images, bins_before):
+    trust = Reliability(make_data().reliability.bins, 0.637, bins_before)
+    reader = Reader(render_report(make_data(reliability=trust, bad=bad_images)))
+    headings = " ".join(reader.texts_of("h2"))
+    for part in (
+        "Training", "What the network sees", "What is taken for what", "probabilities can be trusted", "Class by class",
+        "The surest mistakes", "Files that could not be used", "What was decided", "Time and cost", "How it was made",
+    ):  # fmt: skip
+        assert part in headings, part
+    labels = {attributes.get("aria-label") for tag, attributes in reader.elements if tag == "svg"}
+    assert {"Training and validation loss over epochs", "Reliability diagram: accuracy against confidence"} <= labels
+    assert reader.count("details") == 1, "settings"
+
+
+def test_the_labels_of_mixed_images_are_weighed(make_data):
+    reader = Reader(render_report(make_data(3, "kind {}")))
+    seen = reader.words[reader.words.index("Step 1") : reader.words.index("Step 2")].replace("\u00a0", " ")
+    assert seen.split("images ")[1].strip() == "kind 0 70 % kind 1 30 % kind 1 kind 2 70 % kind 0 30 %"
+
+
+def test_the_parts_of_the_time_are_shown_as_shares(make_data):
+    expense = Expense({"learning": 90.0, "<validation>": 30.0}, {"Peak memory": "412 MB"})
+    page = render_report(make_data(expense=expense))
+    assert re.findall(r"--share:([\d.]+)\"><dt>", page) == ["0.750", "0.250"]
+    assert "2 min 0 s in all" in page
+    assert "&lt;validation&gt;" in page
+    assert "412 MB" in page
+    assert "0.0 s in all" in render_report(make_data(expense=Expense({"learning": 0.0})))
+
+
+def test_a_picture_knows_its_kind():
+    assert Picture(b"\x89PNG\r\n", (1, 1)).kind == "image/png"
+    assert Picture(b"\xff\xd8\xff\xe0", (1, 1)).kind == "image/jpeg"

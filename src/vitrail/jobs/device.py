@@ -42,6 +42,21 @@ def choose_device(name: str | None) -> torch.device:
     return device
 
 
+def describe_device(device: torch.device) -> str:
+    """Name a device for a person.
+
+    Args:
+        device: one that is there.
+
+    Returns:
+        Such as "cpu, 1 thread", or a GPU's name.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{device.type}, {threads} thread{'s' if threads > 1 else ''}"
+
+
 @contextmanager
 def thread_limit(config: ViTConfig, batch_size: int, device: torch.device) -> Iterator[None]:
     """Use one thread for models so small that more only hinder.

@@ -13,11 +13,13 @@ from vitrail.core.errors import ConfigError, DataError
 from vitrail.core.toml import read_toml, write_toml
 from vitrail.data.dataset import Dataset
 from vitrail.data.sources import open_dataset
-from vitrail.jobs.device import choose_device, thread_limit
+from vitrail.jobs.device import choose_device, describe_device, thread_limit
 from vitrail.jobs.evaluate import Evaluation, evaluate_split
 from vitrail.jobs.events import Event, Listener, Note, silent
 from vitrail.jobs.plan import Plan, Request, differences, make_plan, take_plan
 from vitrail.jobs.predictor import load
+from vitrail.jobs.report_facts import Story
+from vitrail.jobs.report_pictures import first_batches
 from vitrail.jobs.run_folder import RunFolder
 from vitrail.jobs.summary import write_summary
 from vitrail.jobs.training import Training
@@ -34,7 +36,7 @@ class Run:
         path: the run folder.
         evaluation: figures on the test split, or on the validation split where there is no test split.
         plan: everything that decided the run.
-        seconds: time it took.
+        seconds: time it took, sessions before a resumption included.
     """
 
     path: Path
@@ -112,8 +114,8 @@ def fit(
     plan, notes = (take_plan(given, request, dataset), []) if given else make_plan(request, dataset, target.type)
     folder = RunFolder.prepare(None if out is None else Path(out), _run_name(dataset.reference), resume, overwrite)
     with thread_limit(plan.model, plan.recipe.batch_size, target):
-        training = Training(plan, dataset, target, folder, _logging(folder, listener), [*dataset.notes, *notes])
-        return _train(training, request, resume, clock)
+        training = Training(plan, dataset, target, folder, _logging(folder, listener), [*dataset.notes, *notes], clock)
+        return _train(training, request, resume)
 
 
 def _logging(folder: RunFolder, listener: Listener) -> Listener:
@@ -127,7 +129,7 @@ def _logging(folder: RunFolder, listener: Listener) -> Listener:
     return tell
 
 
-def _train(training: Training, request: Request, resume: bool, clock: float) -> Run:
+def _train(training: Training, request: Request, resume: bool) -> Run:
     folder = training.folder
     if resume:
         plan = _resumed(folder, training.plan, request)
@@ -136,7 +138,7 @@ def _train(training: Training, request: Request, resume: bool, clock: float) -> 
         heading = "vitrail: everything that decided this run; repeat it with `vitrail fit --config`"
         write_toml(folder.config, plan, heading)
     training.run(plan, resume)
-    run = _finish(folder, plan, training.dataset, training, clock)
+    run = _finish(folder, plan, training.dataset, training)
     training.tell(Note(f"finished: {run.evaluation.split} accuracy {100 * run.top1:.2f} %"))
     return run
 
@@ -170,12 +172,14 @@ def _resumed(folder: RunFolder, plan: Plan, request: Request) -> Plan:
     return stored
 
 
-def _finish(folder: RunFolder, plan: Plan, dataset: Dataset, training: Training, clock: float) -> Run:
+def _finish(folder: RunFolder, plan: Plan, dataset: Dataset, training: Training) -> Run:
     """Measure the model file that was written, as any later command would, and write the summary."""
     training.calibrate()
     predictor = load(folder.path, training.device.type)
     split = "test" if "test" in dataset.splits else "val"
     evaluation = evaluate_split(predictor, dataset, split)
     training.write_bad_files(evaluation)
-    write_summary(folder, evaluation, plan, dataset, predictor, time.perf_counter() - clock, training.notes)
-    return Run(folder.path, evaluation, plan, time.perf_counter() - clock)
+    batches = first_batches(training.loader, training.device)
+    story = Story(training.seconds, training.notes, batches, describe_device(training.device))
+    write_summary(folder, evaluation, plan, dataset, predictor, story)
+    return Run(folder.path, evaluation, plan, training.seconds)

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import platform
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from functools import partial
-from types import FrameType
-from typing import Any
 
-import numpy as np
 import torch
 
 from vitrail import __version__
@@ -31,8 +25,10 @@ from vitrail.jobs.inference import compute_outputs
 from vitrail.jobs.pace import steps_in
 from vitrail.jobs.plan import Plan, Request, choose_epochs
 from vitrail.jobs.run_folder import RunFolder
+from vitrail.jobs.stop_signals import StopSignals
+from vitrail.jobs.tally import Tally
 from vitrail.models.vision_transformer import VisionTransformer
-from vitrail.train.checkpoint import load_checkpoint, save_checkpoint
+from vitrail.train.checkpoint import load_checkpoint, read_record, save_checkpoint
 from vitrail.train.loop import EpochDone, StepDone, TrainState, train_model
 from vitrail.weights.model_file import ModelRecord, load_model, save_model
 from vitrail.weights.reference import model_path
@@ -50,6 +46,7 @@ class Training:
         folder: where results go.
         listener: is told of everything.
         notes: decisions made so far, told first.
+        begun: `time.perf_counter()` when the job began.
     """
 
     def __init__(
@@ -60,7 +57,9 @@ class Training:
         folder: RunFolder,
         listener: Listener,
         notes: Sequence[str] = (),
+        begun: float | None = None,
     ) -> None:
+        self.begun = time.perf_counter() if begun is None else begun
         self.plan, self.dataset, self.device, self.folder = plan, dataset, device, folder
         self.listener = listener
         self.notes: list[str] = []
@@ -92,7 +91,13 @@ class Training:
             "made_splits": list(dataset.made_splits),
             "fingerprint": dataset.fingerprint(),
         }
-        self._stopped_by = 0
+        self._stop = StopSignals()
+        self.tally = Tally(reading=time.perf_counter() - self.begun)
+
+    @property
+    def seconds(self) -> float:
+        """Time that the run has taken so far, sessions before a resumption included."""
+        return self.tally.elapsed + time.perf_counter() - self.begun
 
     def tell(self, event: Event) -> None:
         """Pass an event on, and keep notes for the report.
@@ -162,28 +167,28 @@ class Training:
         if resume:
             load_checkpoint(self.folder.checkpoint, self.state)
             self.folder.forget_metrics_after(self.state.step)
+            self.tally = self._earlier()
             self.tell(Note(f"resumed at step {self.state.step} of {plan.steps}"))
         self.tell(Started(plan.steps, self.loader.steps_per_epoch, self.state.step))
-        saved = begin = time.perf_counter()
-        sums = np.zeros(3)
-        with self._signals():
+        saved = time.perf_counter()
+        with self._stop:
             for event in train_model(self.state, self.loader, plan.recipe, plan.steps, self.device):
                 self.tell(event)
                 if isinstance(event, StepDone):
-                    sums += (event.loss * event.images, event.correct, event.images)
+                    self.tally.add(event)
                     lr = event.lr
                 else:
-                    self._end_of_epoch(event, sums, lr, time.perf_counter() - begin)
-                    sums, begin = np.zeros(3), time.perf_counter()
+                    self._end_of_epoch(event, lr)
+                    self.tally = Tally(elapsed=self.tally.elapsed)
                     if event.last or time.perf_counter() - saved > CHECKPOINT_SECONDS:
                         self._save_checkpoint()
                         saved = time.perf_counter()
-                if self._stopped_by and not self._ends_soon(event, plan.steps):
+                if self._stop.number and not self._ends_soon(event, plan.steps):
                     self._save_checkpoint()
                     raise Interrupted(
                         f"stopped at step {self.state.step} of {plan.steps}; checkpoint in {self.folder.path / 'last'}",
                         f"go on with the same command, and --out {self.folder.path} --resume",
-                        self._stopped_by,
+                        self._stop.number,
                     )
 
     def _ends_soon(self, event: StepDone | EpochDone, steps: int) -> bool:
@@ -192,19 +197,24 @@ class Training:
             return event.last
         return event.step % self.loader.steps_per_epoch == 0 or event.step == steps
 
-    def _end_of_epoch(self, event: EpochDone, sums: Any, lr: float, seconds: float) -> None:
+    def _earlier(self) -> Tally:
+        """Go on counting where the checkpoint's session stopped."""
+        kept = Tally(**read_record(self.folder.checkpoint)["record"].get("tally", {}))
+        return replace(kept, reading=kept.reading + self.tally.reading)
+
+    def _end_of_epoch(self, event: EpochDone, lr: float) -> None:
+        clock = time.perf_counter()
         top1, nll = self._validate(self.state)
         highest = max(top1, self.state.best.get("highest", 0.0))
         better = top1 >= highest - standard_error(highest, len(self.dataset.splits["val"]))
         record = {
             "epoch": event.epoch,
             "step": event.step,
-            "loss": sums[0] / sums[2],
-            "train_top1": sums[1] / sums[2],
+            **self.tally.figures(),
             "val_top1": top1,
             "val_nll": nll,
             "lr": lr,
-            "images_per_second": sums[2] / seconds,
+            "validation_seconds": time.perf_counter() - clock,
         }
         if better:
             self.state.best = {"top1": top1, "nll": nll, "epoch": event.epoch, "step": event.step, "highest": highest}
@@ -236,7 +246,8 @@ class Training:
         return ModelRecord(self.plan.model, self.dataset.classes, self.plan.spec, 1.0, training, self._data)
 
     def _save_checkpoint(self) -> None:
-        record = {"plan": to_dict(self.plan), "classes": list(self.dataset.classes)}
+        tally = asdict(replace(self.tally, elapsed=self.seconds))
+        record = {"plan": to_dict(self.plan), "classes": list(self.dataset.classes), "tally": tally}
         save_checkpoint(self.folder.checkpoint, self.state, record)
 
     def calibrate(self) -> None:
@@ -259,22 +270,3 @@ class Training:
             names = evaluation.names
             bad += [(evaluation.split, BadFile(number, names[number], why)) for number, why in evaluation.outputs.bad]
         self.folder.write_bad_files(bad)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Let Ctrl-C and SIGTERM end the current step first; a second one stops at once."""
-
-        def note(number: int, frame: FrameType | None) -> None:
-            if self._stopped_by:
-                raise KeyboardInterrupt
-            self._stopped_by = number
-
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from vitrail.report.pictures import Mistake, TrainingBatch
+
 
 @dataclass(frozen=True)
 class Headline:
@@ -109,12 +111,12 @@ class Reliability:
     Args:
         bins: bins of confidence that are not empty, lowest first.
         temperature: what logits were divided by; 1 for nothing.
-        ece_before: calibration error before that, 0 … 1; None if unknown.
+        before: the bins as they were before that; empty if unknown.
     """
 
     bins: tuple[Bin, ...]
     temperature: float = 1.0
-    ece_before: float | None = None
+    before: tuple[Bin, ...] = ()
 
     @property
     def n(self) -> int:
@@ -124,7 +126,12 @@ class Reliability:
     @property
     def ece(self) -> float:
         """Mean over images of |confidence − accuracy| of their bin."""
-        return sum(one.n * abs(one.confidence - one.accuracy) for one in self.bins) / max(1, self.n)
+        return _gap(self.bins)
+
+    @property
+    def ece_before(self) -> float | None:
+        """The same before the temperature; None if unknown."""
+        return _gap(self.before) if self.before else None
 
     @property
     def confidence(self) -> float:
@@ -132,25 +139,41 @@ class Reliability:
         return sum(one.n * one.confidence for one in self.bins) / max(1, self.n)
 
 
+def _gap(bins: tuple[Bin, ...]) -> float:
+    return sum(one.n * abs(one.confidence - one.accuracy) for one in bins) / max(1, sum(one.n for one in bins))
+
+
 @dataclass(frozen=True)
-class Mistake:
-    """Hold an image that was taken for something else.
+class Learning:
+    """Hold how a training went.
 
     Args:
-        name: of the image.
-        label: true class.
-        predicted: class it was taken for.
-        probability: how sure the model was.
-        png: the image as an encoded PNG.
-        size: its width and height in pixels.
+        epochs: figures of each epoch; empty if there was no training.
+        best_epoch: number of the epoch whose weights were kept; None if unknown.
+        batches: the beginning of the first ones.
     """
 
-    name: str
-    label: str
-    predicted: str
-    probability: float
-    png: bytes
-    size: tuple[int, int]
+    epochs: tuple[Epoch, ...] = ()
+    best_epoch: int | None = None
+    batches: tuple[TrainingBatch, ...] = ()
+
+
+@dataclass(frozen=True)
+class Expense:
+    """Hold what a run took.
+
+    Args:
+        parts: what was done → seconds, in the order of doing; together the whole time.
+        figures: name → value with its unit, as it is shown.
+    """
+
+    parts: Mapping[str, float]
+    figures: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """The whole time."""
+        return sum(self.parts.values())
 
 
 @dataclass(frozen=True)
@@ -176,12 +199,12 @@ class ReportData:
         title: what the run is called.
         headline: accuracy, its interval, and on what.
         figures: the row of key figures.
-        epochs: figures of each epoch; empty if there was no training.
-        best_epoch: number of the epoch whose weights were kept; None if unknown.
+        learning: how training went.
         confusion: (classes, classes) counts, row = true class, column = predicted class.
         reliability: how far the probabilities can be trusted.
         classes: figures of each class, in the order of `confusion`.
         mistakes: the surest first.
+        expense: time and cost; None if unknown.
         bad: images that could not be used.
         notes: what was decided on the user's behalf, a sentence each.
         settings: dotted key and value of everything that decided the run.
@@ -191,12 +214,12 @@ class ReportData:
     title: str
     headline: Headline
     figures: tuple[KeyFigure, ...]
-    epochs: tuple[Epoch, ...]
-    best_epoch: int | None
+    learning: Learning
     confusion: npt.NDArray[np.int64]
     reliability: Reliability
     classes: tuple[ClassFigures, ...]
     mistakes: tuple[Mistake, ...] = ()
+    expense: Expense | None = None
     bad: tuple[BadImage, ...] = ()
     notes: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)

@@ -11,8 +11,10 @@ import jinja2
 from markupsafe import Markup
 
 from vitrail.report import plots
-from vitrail.report.data import ClassFigures, Mistake, ReportData
-from vitrail.report.text import percent, split_name
+from vitrail.report.confusions import worst_confusions
+from vitrail.report.data import ClassFigures, ReportData
+from vitrail.report.pictures import Picture
+from vitrail.report.text import duration, percent, split_name
 
 MAX_CELL_CLASSES = 15
 """With more classes the confusion matrix is drawn by colour alone."""
@@ -38,23 +40,6 @@ class Cell:
     right: bool
 
 
-@dataclass(frozen=True)
-class Confusion:
-    """Hold how often one class was taken for another.
-
-    Args:
-        label: true class.
-        predicted: class it was taken for.
-        count: images.
-        share: part of the images of the true class.
-    """
-
-    label: str
-    predicted: str
-    count: int
-    share: float
-
-
 def render_report(data: ReportData) -> str:
     """Make the page of a run.
 
@@ -67,20 +52,24 @@ def render_report(data: ReportData) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"percent": percent, "split_name": split_name, "picture": picture, "tiny": is_tiny}
+    environment.filters |= {"percent": percent, "split_name": split_name, "duration": duration}
+    environment.filters |= {"source": source, "tiny": is_tiny}
     many = len(data.classes) > MAX_CELL_CLASSES
+    epochs, kept, names = data.learning.epochs, data.learning.best_epoch, [one.name for one in data.classes]
+    trust = data.reliability
     return environment.from_string(_part("template.html")).render(
         data=data,
         style=Markup(_part("style.css")),
-        loss=Markup(plots.draw_loss(data.epochs)) if data.epochs else "",
-        accuracy=Markup(plots.draw_accuracy(data.epochs, data.best_epoch)) if data.epochs else "",
-        best=next((one for one in data.epochs if one.number == data.best_epoch), None),
-        diagram=Markup(plots.draw_reliability(data.reliability.bins)) if data.reliability.bins else "",
+        loss=Markup(plots.draw_loss(epochs)) if epochs else "",
+        accuracy=Markup(plots.draw_accuracy(epochs, kept)) if epochs else "",
+        best=next((one for one in epochs if one.number == kept), None),
+        trust=trust,
+        diagram=Markup(plots.draw_reliability(trust.bins, trust.before)) if trust.bins else "",
         cells=None if many else confusion_cells(data),
         picture_of_confusion=Markup(plots.draw_confusion(data.confusion)) if many else "",
         block=plots.block_size(len(data.classes)),
-        confusions=worst_confusions(data, min(MAX_CONFUSIONS, len(data.classes))) if len(data.classes) > 2 else (),
-        long_names=any(len(one.name) > 4 for one in data.classes),
+        confusions=worst_confusions(data.confusion, names, min(MAX_CONFUSIONS, len(names))) if len(names) > 2 else (),
+        long_names=any(len(one) > 4 for one in names),
         classes=class_rows(data.classes),
         weakest_first=many,
         wrong=int(data.confusion.sum() - data.confusion.trace()),
@@ -88,28 +77,28 @@ def render_report(data: ReportData) -> str:
     )
 
 
-def picture(mistake: Mistake) -> str:
-    """Turn an image into the source of an `<img>`.
+def source(picture: Picture) -> str:
+    """Turn a picture into the source of an `<img>`.
 
     Args:
-        mistake: whose image.
+        picture: any.
 
     Returns:
         A data URI.
     """
-    return f"data:image/png;base64,{base64.b64encode(mistake.png).decode('ascii')}"
+    return f"data:{picture.kind};base64,{base64.b64encode(picture.content).decode('ascii')}"
 
 
-def is_tiny(mistake: Mistake) -> bool:
-    """Say whether an image should be enlarged pixel by pixel.
+def is_tiny(picture: Picture) -> bool:
+    """Say whether a picture should be enlarged pixel by pixel.
 
     Args:
-        mistake: whose image.
+        picture: any.
 
     Returns:
         True up to `TINY` pixels.
     """
-    return max(mistake.size) <= TINY
+    return max(picture.size) <= TINY
 
 
 def confusion_cells(data: ReportData) -> list[list[Cell]]:
@@ -124,27 +113,6 @@ def confusion_cells(data: ReportData) -> list[list[Cell]]:
     return [
         [Cell(int(count), int(count) / max(1, int(row.sum())), number == column) for column, count in enumerate(row)]
         for number, row in enumerate(data.confusion)
-    ]
-
-
-def worst_confusions(data: ReportData, limit: int) -> list[Confusion]:
-    """Find the classes that are taken for each other most often.
-
-    Args:
-        data: its `confusion` and the names of its `classes`.
-        limit: how many to give.
-
-    Returns:
-        The most frequent first; of equally frequent ones, those that are a larger part of their class.
-    """
-    matrix, sizes = data.confusion, data.confusion.sum(axis=1)
-    rows, columns = matrix.nonzero()
-    pairs = [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if row != column]
-    pairs.sort(key=lambda pair: (-int(matrix[pair]), int(sizes[pair[0]]), pair))
-    names = [one.name for one in data.classes]
-    return [
-        Confusion(names[row], names[column], int(matrix[row, column]), int(matrix[row, column]) / int(sizes[row]))
-        for row, column in pairs[:limit]
     ]
 
 

@@ -134,11 +134,12 @@ def accuracy_limits(shares: Sequence[float]) -> tuple[float, float]:
     return round(low, 2), round(max(high, low + unit), 2)
 
 
-def draw_reliability(bins: Sequence[Bin]) -> str:
+def draw_reliability(bins: Sequence[Bin], before: Sequence[Bin] = ()) -> str:
     """Draw how often a model is right against how sure it is, and below it how often it is so sure.
 
     Args:
         bins: one or more, none of them empty.
+        before: the same images before the temperature, drawn as outlines; empty for none.
 
     Returns:
         An `<svg>` element.
@@ -147,15 +148,19 @@ def draw_reliability(bins: Sequence[Bin]) -> str:
         figure = Figure(figsize=(480 / 72, 400 / 72))
         axes = figure.add_axes((0.135, 0.335, 0.845, 0.645))
         share = figure.add_axes((0.135, 0.125, 0.845, 0.11))
-        lows, widths = [one.low for one in bins], [one.high - one.low for one in bins]
         total = sum(one.n for one in bins)
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)), zorder=2)
-        axes.bar(lows, [one.accuracy for one in bins], widths, align="edge", color=BLUE, alpha=0.45, linewidth=0)
+        label = "after the temperature" if before else None
+        axes.bar(*_bars(bins), align="edge", color=BLUE, alpha=0.45, linewidth=0, label=label)
+        share.bar(*_bars(bins, total), align="edge", color=BLUE, alpha=0.45, linewidth=0)
         middles = [one.confidence for one in bins]
         axes.vlines(middles, *zip(*(one.interval for one in bins), strict=True), color=BLUE, linewidth=1.6, zorder=3)
         axes.plot(middles, [one.accuracy for one in bins], "o", color=BLUE, markersize=5, zorder=4)
-        share.bar(lows, [one.n / total for one in bins], widths, align="edge", color=GREY, alpha=0.55, linewidth=0)
-        most = math.ceil(10 * max(one.n for one in bins) / total) / 10
+        if before:
+            for one, values, name in ((axes, _bars(before), "before"), (share, _bars(before, total), None)):
+                one.bar(*values, align="edge", fill=False, edgecolor=AMBER, linewidth=1.6, label=name, zorder=2.5)
+            axes.legend(loc="upper left")
+        most = math.ceil(10 * max(one.n for one in (*bins, *before)) / total) / 10
         for one, top in ((axes, 1.012), (share, most)):
             one.set_xlim(0, 1.006)
             one.set_ylim(0, top)
@@ -168,6 +173,12 @@ def draw_reliability(bins: Sequence[Bin]) -> str:
         share.set_title("share of the images", loc="left", fontsize=13, color=GREY, pad=5)
         share.set_xlabel("how sure the model is")
         return _svg(figure, "Reliability diagram: accuracy against confidence")
+
+
+def _bars(bins: Sequence[Bin], total: int = 0) -> tuple[list[float], list[float], list[float]]:
+    """Give left ends, heights and widths: the accuracy of each bin, or its share of `total` images."""
+    heights = [one.n / total if total else one.accuracy for one in bins]
+    return [one.low for one in bins], heights, [one.high - one.low for one in bins]
 
 
 def draw_confusion(matrix: npt.NDArray[np.int64]) -> str:

@@ -58,6 +58,23 @@ def short_count(number: int) -> str:
     return str(number)
 
 
+def quantity(value: float, unit: str = "") -> str:
+    """Write a large amount with three digits and a prefix.
+
+    Args:
+        value: 0 or more.
+        unit: such as "FLOP" or "B".
+
+    Returns:
+        Such as "1.23 TFLOP", "412 MB" or "17.6 G".
+    """
+    for power, prefix in enumerate(("E", "P", "T", "G", "M", "k")):
+        size = 1000.0 ** (6 - power)
+        if value >= 0.9995 * size:
+            return f"{value / size:#.3g}".rstrip(".") + NO_BREAK_SPACE + prefix + unit
+    return f"{value:.0f}{NO_BREAK_SPACE if unit else ''}{unit}"
+
+
 def split_name(split: str) -> str:
     """Name a split in words.
 

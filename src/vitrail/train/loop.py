@@ -74,6 +74,7 @@ class StepDone:
         images: images of the batch.
         lr: learning rate.
         seconds: time the step took, loading included.
+        waiting: the part of it until the batch was there: loading, augmentation and mixing.
         batch: what was learned from.
     """
 
@@ -84,6 +85,7 @@ class StepDone:
     images: int
     lr: float
     seconds: float
+    waiting: float
     batch: Batch
 
 
@@ -131,8 +133,9 @@ def train_model(
         epoch, first = divmod(state.step, per_epoch)
         clock = time.perf_counter()
         for batch in loader.epoch(epoch, first, device):
+            waiting = time.perf_counter() - clock
             event = take_step(state, batch, loader, recipe, total_steps, epoch, device, objective)
-            yield StepDone(*event, seconds=time.perf_counter() - clock, batch=batch)
+            yield StepDone(*event, seconds=time.perf_counter() - clock, waiting=waiting, batch=batch)
             clock = time.perf_counter()
             if state.step >= total_steps:
                 break

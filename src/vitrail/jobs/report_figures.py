@@ -1,0 +1,153 @@
+"""The figures of the page of a run, from what was measured."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vitrail.evaluation.metrics import per_class, softmax, wilson_interval
+from vitrail.jobs.evaluate import Evaluation
+from vitrail.jobs.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from vitrail.report.data import BadImage, Bin, ClassFigures, Epoch, KeyFigure, Reliability
+
+BINS = 15
+"""Bins of confidence, as many as `expected_calibration_error` has."""
+
+
+def confidence_bins(
+    confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = BINS
+) -> tuple[Bin, ...]:
+    """Gather images about which a model is about equally sure.
+
+    Args:
+        confidence: (n,) probability of the answer.
+        right: (n,) whether the answer is right.
+        bins: bins of equal width over 0 … 1.
+
+    Returns:
+        The bins that are not empty, lowest first.
+    """
+    from vitrail.report.data import Bin
+
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    found = []
+    for one in np.unique(index).tolist():
+        inside = index == one
+        n, correct = int(inside.sum()), int(right[inside].sum())
+        mean = float(confidence[inside].mean())
+        found.append(Bin(one / bins, (one + 1) / bins, n, mean, correct / n, wilson_interval(correct, n)))
+    return tuple(found)
+
+
+def reliability(evaluation: Evaluation, probabilities: npt.NDArray[np.float64], temperature: float) -> Reliability:
+    """Compare how sure a model is with how often it is right, after and before its temperature.
+
+    Args:
+        evaluation: of a split.
+        probabilities: (good, classes), after the temperature.
+        temperature: what logits were divided by.
+
+    Returns:
+        Bins of confidence; those before only where the temperature is not 1.
+    """
+    from vitrail.report.data import Reliability
+
+    labels = evaluation.outputs.labels
+
+    def bins(shares: npt.NDArray[np.float64]) -> tuple[Bin, ...]:
+        return confidence_bins(shares.max(axis=1), shares.argmax(axis=1) == labels)
+
+    before = bins(softmax(evaluation.outputs.logits)) if temperature != 1 else ()
+    return Reliability(bins(probabilities), temperature, before)
+
+
+def key_figures(metrics: Mapping[str, Any], parameters: int, seconds: float) -> Iterator[KeyFigure]:
+    """Choose the row of figures below the headline.
+
+    Args:
+        metrics: what `classification_metrics` gives.
+        parameters: numbers that the model learned.
+        seconds: the whole time.
+
+    Yields:
+        Figures; top-5 only where there is one.
+    """
+    from vitrail.report.data import KeyFigure
+    from vitrail.report.text import duration, percent, short_count
+
+    if "top5" in metrics:
+        yield KeyFigure("Top-5", percent(metrics["top5"], 2), "right among five guesses")
+    yield KeyFigure("Balanced accuracy", percent(metrics["balanced_accuracy"], 2), "mean recall of the classes")
+    yield KeyFigure("Macro F1", percent(metrics["macro_f1"], 2), "mean F1 of the classes")
+    yield KeyFigure("ECE", percent(metrics["ece"], 2), "calibration error")
+    yield KeyFigure("NLL", f"{metrics['nll']:.3f}", "nats an image")
+    yield KeyFigure("Parameters", short_count(parameters), "numbers learned")
+    yield KeyFigure("Time", duration(seconds), "the whole run")
+
+
+def epochs(records: Iterable[Mapping[str, Any]]) -> Iterator[Epoch]:
+    """Turn the lines of `metrics.jsonl` into points of the curves.
+
+    Args:
+        records: one an epoch.
+
+    Yields:
+        Epochs, counted from 1.
+    """
+    from vitrail.report.data import Epoch
+
+    for record in records:
+        figures = (float(record[key]) for key in ("loss", "train_top1", "val_top1", "val_nll"))
+        yield Epoch(int(record["epoch"]) + 1, *figures)
+
+
+def class_figures(evaluation: Evaluation) -> Iterator[ClassFigures]:
+    """Give the figures of each class, and none where there is nothing to divide by.
+
+    Args:
+        evaluation: of a split.
+
+    Yields:
+        One class after another, in the order of the confusion matrix.
+    """
+    from vitrail.report.data import ClassFigures
+
+    counts, taken = evaluation.confusion.sum(axis=1), evaluation.confusion.sum(axis=0)
+    for number, figures in enumerate(zip(*per_class(evaluation.confusion), strict=True)):
+        recall, precision, f1 = (float(one) for one in figures)
+        n = int(counts[number])
+        yield ClassFigures(
+            evaluation.classes[number],
+            n,
+            recall if n else None,
+            precision if taken[number] else None,
+            f1 if n else None,
+        )
+
+
+def bad_images(folder: RunFolder, evaluation: Evaluation) -> list[BadImage]:
+    """Gather the bad files of all splits.
+
+    Args:
+        folder: its `bad_files.csv`.
+        evaluation: of a split, whose bad files count whether or not they are in that file.
+
+    Returns:
+        Each once, with its reason without its name.
+    """
+    from vitrail.report.data import BadImage
+
+    found = {}
+    if folder.bad_files.is_file():
+        with folder.bad_files.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                found[row["split"], row["path"]] = row["reason"]
+    for number, reason in evaluation.outputs.bad:
+        found[evaluation.split, evaluation.names[number]] = reason
+    return [BadImage(split, name, why.partition(f"{name}: ")[2] or why) for (split, name), why in found.items()]
