@@ -52,7 +52,22 @@ class Evaluated:
     best: bool
 
 
-Event = Note | Started | StepDone | EpochDone | Evaluated
+@dataclass(frozen=True)
+class Finished:
+    """Tell that a training was measured at the end.
+
+    Args:
+        split: on which images.
+        metrics: what `classification_metrics` gives.
+        settings: dotted key → value of everything that decided the run.
+    """
+
+    split: str
+    metrics: dict[str, Any]
+    settings: dict[str, str]
+
+
+Event = Note | Started | StepDone | EpochDone | Evaluated | Finished
 Listener = Callable[[Event], None]
 
 
