@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,36 +187,97 @@ def test_going_on_from_a_step(noise: Samples, limit: int, workers: int) -> None:
 
 
 def damage(samples: Samples, *indices: int) -> None:
+    """Spoil files such that their header already tells."""
     kinds: tuple[bytes, ...] = (b"", b"no image at all", b"\x89PNG\r\n\x1a\n" + b"\0" * 50)
     for number, index in enumerate(indices):
         path = Path(str(samples.image(index)))
         path.unlink() if number == 3 else path.write_bytes(kinds[number % 3])
 
 
-@pytest.mark.parametrize(("limit", "workers"), [(0, 0), (0, 1), (2**30, 0)], ids=["files", "worker", "memory"])
+def cut(samples: Samples, *indices: int) -> None:
+    """Spoil files such that only decoding tells: the header is whole, the pixels are not."""
+    for index in indices:
+        path = Path(str(samples.image(index)))
+        path.write_bytes(path.read_bytes()[:45])
+
+
+KINDS = pytest.mark.parametrize(("limit", "workers"), [(0, 0), (0, 1), (2**30, 0)], ids=["files", "worker", "memory"])
+
+
+@KINDS
 def test_bad_files_are_left_out_and_named(constant: Samples, limit: int, workers: int) -> None:
-    wrong = [0, 9, 20, 21, 42]
+    wrong, wrong_inside = [0, 9, 20, 21, 42], [3, 30]
+    whole = list(make(constant).epoch(0))
     damage(constant, *wrong)
+    cut(constant, *wrong_inside)
     loader = make(constant, memory_limit=limit, workers=workers)
-    in_memory = limit > 0
-    assert sorted(loader.bad) == (wrong if in_memory else [])
+    at_once = sorted(wrong + wrong_inside) if limit else wrong
+    assert sorted(loader.bad) == at_once and loader.usable.sum() == COUNT - len(at_once)
 
     for epoch in range(2):
         batches = list(loader.epoch(epoch))
+        assert len(batches) == len(whole) == loader.steps_per_epoch
         for batch in batches:
             assert shown(batch) == batch.indices.tolist()
             assert batch.labels.tolist() == constant.labels[batch.indices].tolist()
             assert len(batch.images) == len(batch.targets) == len(batch.indices) > 0
         seen = sorted(index for batch in batches for index in batch.indices.tolist())
-        assert seen == [index for index in range(COUNT) if index not in wrong]
+        assert seen == [index for index in range(COUNT) if index not in wrong + wrong_inside]
         named = sorted(file.index for batch in batches for file in batch.bad)
-        assert named == ([] if in_memory else wrong)
+        assert named == ([] if limit else wrong_inside)
+        if epoch == 0:
+            rest = [[index for index in batch.indices if index in seen] for batch in whole]
+            assert [batch.indices.tolist() for batch in batches] == rest, "no other image moves"
 
-    assert sorted(loader.bad) == wrong
+    assert sorted(loader.bad) == sorted(wrong + wrong_inside)
     for index, file in loader.bad.items():
         assert file.index == index and file.name == f"{index}.png" and f"{index}.png: " in file.reason
     assert "no such file" in loader.bad[21].reason and "not an image" in loader.bad[9].reason
-    assert len(loader.usable) == (COUNT - 5 if in_memory else COUNT)
+
+
+def test_with_bad_files_too_memory_files_and_workers_give_the_same_batches(noise: Samples, tmp_path: Path) -> None:
+    names = [f"{index}.png" for index in range(COUNT)]
+    for index, name in enumerate(names):
+        (tmp_path / name).write_bytes(Path(str(noise.image(index))).read_bytes())
+    copies = Samples(Paths(str(tmp_path), names), noise.labels, names)
+    damage(copies, 5, 6, 7)
+    cut(copies, 11, 12, 13)
+    fields = {"augment": AugmentConfig(flip=True, rotate=20, rand_layers=2, erase=0.2), "mix": MIXED, "batch_size": 4}
+    memory, *others = [
+        list(make(copies, memory_limit=limit, workers=workers, **fields).epoch(1))
+        for limit, workers in ((2**30, 0), (0, 0), (0, 2))
+    ]
+    assert same(others[0], others[1]) and sum(len(batch.bad) for batch in others[0]) == 3
+    assert same([replace(batch, bad=()) for batch in others[0]], memory)
+    late = list(make(copies, workers=0, **fields).epoch(1, 7))
+    assert same(late, others[0][7:])
+
+
+@KINDS
+def test_a_batch_of_bad_files_alone_is_empty(constant: Samples, limit: int, workers: int) -> None:
+    """The step counts, so that whoever goes on from a checkpoint finds the same batches."""
+    second = list(make(constant).epoch(0))[1].indices.tolist()
+    cut(constant, *second)
+    loader = make(constant, memory_limit=limit, workers=workers, mix=MIXED, augment=EVERYTHING)
+    batches = list(loader.epoch(0))
+    assert [len(batch.images) for batch in batches][1] == 0 and len(batches) == 5
+    assert batches[1].images.shape == (0, 3, 8, 12) and batches[1].targets.shape == (0, CLASSES)
+    assert sorted(loader.bad) == sorted(second)
+    assert all(len(batch.images) for number, batch in enumerate(batches) if number != 1)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_that_vanishes_between_epochs_is_named(constant: Samples, workers: int) -> None:
+    loader = make(constant, workers=workers)
+    assert all(not batch.bad for batch in loader.epoch(0))
+    Path(str(constant.image(17))).unlink()
+    cut(constant, 18)
+    batches = list(loader.epoch(1))
+    assert sorted(file.index for batch in batches for file in batch.bad) == [17, 18]
+    assert sorted(index for batch in batches for index in batch.indices) == [
+        n for n in range(COUNT) if n not in (17, 18)
+    ]
+    assert "no such file" in loader.bad[17].reason and loader.bad[18].name == "18.png"
 
 
 def test_all_bad_in_memory(constant: Samples) -> None:
@@ -227,9 +289,12 @@ def test_all_bad_in_memory(constant: Samples) -> None:
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_all_bad_as_files(constant: Samples, workers: int) -> None:
+    cut(constant, *range(COUNT))
+    with pytest.raises(DataError, match="not one of the 43 training images can be used; the first: .*0.png"):
+        list(make(constant, workers=workers).epoch(0))
     damage(constant, *range(COUNT))
-    with pytest.raises(DataError, match="not one of 9 images of a batch can be used; the first: .*png"):
-        next(make(constant, workers=workers).epoch(0))
+    with pytest.raises(DataError, match="not one of the 43 training images can be used; the first: .*0.png"):
+        make(constant, workers=workers)
 
 
 def test_a_set_in_memory() -> None:

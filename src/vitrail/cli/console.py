@@ -84,6 +84,8 @@ class Console:
             self._evaluated(event)
 
     def _step(self, event: StepDone) -> None:
+        if not event.images:  # not one of the batch could be used
+            return
         share = 0.1 if self.speed else 1.0
         self.loss += share * (event.loss - self.loss)
         self.accuracy += share * (event.correct / event.images - self.accuracy)
@@ -126,5 +128,5 @@ def accuracy_lines(metrics: dict[str, Any]) -> list[str]:
     if weak and weak[0]["recall"] < 1:
         lines.append("weakest        " + ", ".join(f"{row['label']} {100 * row['recall']:.1f} %" for row in weak))
     if metrics["bad_files"]:
-        lines.append(f"not usable     {len(metrics['bad_files'])} images, which do not count")
+        lines.append(f"not usable     {len(metrics['bad_files'])} images, which do not count in n")
     return lines

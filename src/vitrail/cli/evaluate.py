@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", default="test", choices=("test", "val", "train"), help="which images (default: test)"
     )
+    parser.add_argument("--strict", action="store_true", help="stop if one image cannot be used")
     parser.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
 
 
@@ -29,7 +30,9 @@ def run(options: argparse.Namespace) -> None:
     from vitrail.jobs.evaluate import evaluate
 
     with Console() as console:
-        evaluation = evaluate(options.reference, options.data, options.split, options.device, console)
+        evaluation = evaluate(
+            options.reference, options.data, options.split, options.device, console, strict=options.strict
+        )
     metrics = evaluation.to_json()
     if options.json:
         print_json(metrics)

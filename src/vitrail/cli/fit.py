@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="extend", nargs="+", default=[], metavar="KEY=VALUE", help="change settings, such as lr=0.001"
     )
+    parser.add_argument("--strict", action="store_true", help="stop before training if one image cannot be used")
     parser.add_argument("--config", metavar="FILE", help="repeat the run that this config.toml describes")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with the run in --out")
@@ -70,6 +71,7 @@ def run(options: argparse.Namespace) -> None:
             config=options.config,
             resume=options.resume,
             overwrite=options.overwrite,
+            strict=options.strict,
             listener=console,
         )
     if options.json:

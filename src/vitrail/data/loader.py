@@ -1,7 +1,8 @@
 """Batches: for training as a function of (seed, epoch, step), for evaluation in order.
 
 Small sets are decoded once and live in memory; large ones are decoded by workers, a whole batch each. Either way the
-batches of an epoch do not depend on the number of workers.
+batches of an epoch do not depend on the number of workers. An image that cannot be used is missing from its batch, and
+moves no other.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from vitrail.core.errors import DataError
 from vitrail.core.seeding import Stream, permutation, uniform
 from vitrail.data.augment import Augment, AugmentConfig, crop_boxes
 from vitrail.data.dataset import Samples, Traits
+from vitrail.data.decode import ALLOWED_FORMATS
 from vitrail.data.mixing import MixConfig, mix_batch
-from vitrail.data.pixels import Pixels, cores, load_pixels, stream_pixels
+from vitrail.data.pixels import Pixels, cores, examine_images, load_pixels, stream_pixels
 from vitrail.data.spec import ImageSpec
 
 MEMORY_LIMIT = 2**30
@@ -50,11 +52,11 @@ class Batch:
     """Hold one training batch.
 
     Args:
-        images: (batch, channels, height, width) float32, normalised.
+        images: (batch, channels, height, width) float32, normalised; none if not one of the batch can be used.
         targets: (batch, classes) float32, probabilities.
         labels: (batch,) int64, before mixing.
         indices: (batch,) which samples.
-        bad: images that could not be decoded and are missing from the batch.
+        bad: images that could not be decoded and are missing from the batch; not those known before training.
     """
 
     images: Tensor
@@ -127,36 +129,38 @@ class TrainLoader:
         self.num_classes, self.batch_size, self.seed = num_classes, batch_size, seed
         self.workers = min(8, cores()) if workers is None else workers
         self.bad: dict[int, BadFile] = {}
-        self.usable = np.arange(len(samples))
         self.pixels: Pixels | None = None
         if len(samples) * int(np.prod(spec.size)) * spec.channels <= memory_limit:
             self._fill_memory()
+        else:
+            for index, reason in examine_images(samples.images):
+                self._note_bad(index, reason)
+        self.usable = np.array([index not in self.bad for index in range(len(samples))], dtype=bool)
+        if not self.usable.any():
+            raise self._nothing_usable()
         self.varied = Augment(augment, traits, spec.size, cropped=self.pixels is None)
 
     def _fill_memory(self) -> None:
-        room = np.empty((len(self.samples), *self.spec.size, self.spec.channels), dtype=np.uint8)
-        usable: list[int] = []
+        self.pixels = np.zeros((len(self.samples), *self.spec.size, self.spec.channels), dtype=np.uint8)
         for start, pixels, good, bad in stream_pixels(self.samples.images, self.spec, 512):
-            room[len(usable) : len(usable) + len(good)] = pixels
-            usable += [start + position for position in good]
+            self.pixels[start + np.asarray(good, dtype=np.int64)] = pixels
             for position, reason in bad:
                 self._note_bad(start + position, reason)
-        self.pixels = room[: len(usable)]
-        self.usable = np.asarray(usable, dtype=np.int64)
-        if not usable:
-            first = next(iter(self.bad.values()))
-            raise DataError(
-                f"not one of the {len(self.samples)} training images can be used; the first: {first.reason}",
-                hint="check the files; allowed formats: JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, AVIF",
-            )
+
+    def _nothing_usable(self) -> DataError:
+        return DataError(
+            f"not one of the {len(self.samples)} training images can be used; the first: "
+            f"{self.bad[min(self.bad)].reason if self.bad else 'there is none'}",
+            hint=f"check the files; allowed formats: {ALLOWED_FORMATS}",
+        )
 
     def _note_bad(self, index: int, reason: str) -> BadFile:
         return self.bad.setdefault(index, BadFile(index, self.samples.names[index], reason))
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of one epoch."""
-        return max(1, round(len(self.usable) / self.batch_size))
+        """Steps of one epoch; those of images that cannot be used are counted, so that none can change the number."""
+        return max(1, round(len(self.samples) / self.batch_size))
 
     def epoch(self, epoch: int, first_step: int = 0, device: torch.device | str = "cpu") -> Iterator[Batch]:
         """Give the batches of one epoch.
@@ -170,22 +174,32 @@ class TrainLoader:
             Batches, the same whatever the number of workers.
 
         Raises:
-            DataError: if a worker dies, or a whole batch cannot be decoded.
+            DataError: if a worker dies, or not one image of the whole epoch can be used.
         """
-        count = len(self.usable)
-        order = permutation(self.seed, Stream.ORDER, epoch, count)
-        batches = np.array_split(order, self.steps_per_epoch)[first_step:]
-        for step, (pixels, places, bad) in enumerate(self._fetch(batches, epoch), start=first_step):
-            indices = self.usable[places]
-            numbers = uniform(self.seed, Stream.AUGMENT, epoch, indices, self.augment.draws)
-            images = self.varied(torch.from_numpy(pixels).to(device), numbers)
-            mean = images.new_tensor(self.spec.mean)[:, None, None]
-            std = images.new_tensor(self.spec.std)[:, None, None]
-            images = (images - mean) / std
-            labels = torch.from_numpy(self.samples.labels[indices]).to(device)
-            images, targets = mix_batch(self.mix, images, labels, self.num_classes, self.seed, epoch, step)
+        order = permutation(self.seed, Stream.ORDER, epoch, len(self.samples))
+        batches = [part[self.usable[part]] for part in np.array_split(order, self.steps_per_epoch)[first_step:]]
+        seen = first_step  # whoever goes on has seen images before
+        for step, (pixels, indices, bad) in enumerate(self._fetch(batches, epoch), start=first_step):
             noted = tuple(self._note_bad(index, reason) for index, reason in bad)
-            yield Batch(images, targets, labels, indices, noted)
+            seen += len(indices)
+            yield self._finished(torch.from_numpy(pixels).to(device), indices, noted, epoch, step)
+        if not seen:
+            raise self._nothing_usable()
+
+    def _finished(
+        self, pixels: Tensor, indices: npt.NDArray[np.int64], bad: tuple[BadFile, ...], epoch: int, step: int
+    ) -> Batch:
+        """Vary, normalise and mix."""
+        labels = torch.from_numpy(self.samples.labels[indices]).to(pixels.device)
+        if not len(indices):
+            nothing = pixels.new_empty((0, self.spec.channels, *self.spec.size), dtype=torch.float32)
+            return Batch(nothing, nothing.new_empty((0, self.num_classes)), labels, indices, bad)
+        images = self.varied(pixels, uniform(self.seed, Stream.AUGMENT, epoch, indices, self.augment.draws))
+        mean = images.new_tensor(self.spec.mean)[:, None, None]
+        std = images.new_tensor(self.spec.std)[:, None, None]
+        images = (images - mean) / std
+        images, targets = mix_batch(self.mix, images, labels, self.num_classes, self.seed, epoch, step)
+        return Batch(images, targets, labels, indices, bad)
 
     def _fetch(
         self, batches: list[npt.NDArray[np.int64]], epoch: int
@@ -197,8 +211,6 @@ class TrainLoader:
         source = _FileBatches(self.samples, self.spec, self.augment, self.seed, epoch, batches)
         try:
             for pixels, places, bad in _start(source, self.workers):
-                if not len(places):
-                    raise DataError(f"not one of {len(bad)} images of a batch can be used; the first: {bad[0][1]}")
                 yield np.asarray(pixels), np.asarray(places), bad
         except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
             if isinstance(error, RuntimeError) and "DataLoader worker (pid" not in str(error):

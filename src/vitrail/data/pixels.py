@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrail.core.errors import ImageError
-from vitrail.data.decode import ImageList, decode, name_of
+from vitrail.data.decode import ImageLike, ImageList, decode, examine, name_of
 from vitrail.data.spec import ImageSpec
 
 Pixels = npt.NDArray[np.uint8]
@@ -62,13 +63,40 @@ def load_pixels(
     return (np.stack(pixels) if pixels else empty), good, bad
 
 
+def examine_images(images: ImageList, threads: int | None = None) -> list[tuple[int, str]]:
+    """Look at the headers of many files, which takes a small part of the time that decoding does.
+
+    Args:
+        images: what to look at.
+        threads: how many look at once; None: four a core, since they wait for the disk.
+
+    Returns:
+        Position and reason of each that can certainly not be decoded.
+    """
+    if isinstance(images, np.ndarray):
+        return []
+
+    def look(positions: range) -> list[tuple[int, str]]:
+        bad = []
+        for position in positions:
+            try:
+                examine(images[position])
+            except ImageError as error:
+                bad.append((position, error.message))
+        return bad
+
+    parts = [range(start, min(start + 256, len(images))) for start in range(0, len(images), 256)]
+    with ThreadPoolExecutor(threads or 4 * cores(), thread_name_prefix="examine") as pool:
+        return [found for part in pool.map(look, parts) for found in part]
+
+
 def stream_pixels(
-    images: ImageList, spec: ImageSpec, batch_size: int, threads: int | None = None
+    images: ImageList | Iterator[ImageLike], spec: ImageSpec, batch_size: int, threads: int | None = None
 ) -> Iterator[tuple[int, Pixels, list[int], list[tuple[int, str]]]]:
     """Decode images in order, ahead of whoever consumes them; memory does not grow with their number.
 
     Args:
-        images: what to decode.
+        images: what to decode; an iterator is asked for no more than three batches ahead.
         spec: size and resampling.
         batch_size: images a batch.
         threads: how many decode at once; None: one a core. (Pillow lets other threads run while it decodes.)
@@ -77,28 +105,38 @@ def stream_pixels(
         Start of the batch, then what `load_pixels` gives for it.
     """
     threads = threads or cores()
-    starts = iter(range(0, len(images), batch_size))
-    if isinstance(images, np.ndarray) or len(images) <= batch_size == 1:
-        for start in starts:
-            yield start, *load_pixels(images[start : start + batch_size], spec)
+    parts = enumerate(_in_parts(images, batch_size))
+    if isinstance(images, np.ndarray):
+        for number, part in parts:
+            yield number * batch_size, *load_pixels(part, spec)
         return
-    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-        waiting: deque[tuple[int, list[Future[tuple[Pixels, list[int], list[tuple[int, str]]]]]]] = deque()
-        chunk = max(1, -(-batch_size // threads))
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+    chunk = max(1, -(-batch_size // threads))
+    waiting: deque[tuple[int, list[Future[tuple[Pixels, list[int], list[tuple[int, str]]]]]]] = deque()
 
-        def submit(start: int) -> None:
-            part = images[start : start + batch_size]
-            pieces = [part[offset : offset + chunk] for offset in range(0, len(part), chunk)]
-            waiting.append((start, [pool.submit(load_pixels, piece, spec) for piece in pieces]))
+    def submit(number: int, part: ImageList) -> None:
+        pieces = [part[offset : offset + chunk] for offset in range(0, len(part), chunk)]
+        waiting.append((number * batch_size, [pool.submit(load_pixels, piece, spec) for piece in pieces]))
 
-        for start in [start for _, start in zip(range(2), starts, strict=False)]:
-            submit(start)
+    try:
+        for number, part in itertools.islice(parts, 2):
+            submit(number, part)
         while waiting:
             start, futures = waiting.popleft()
             results = [future.result() for future in futures]
-            upcoming = next(starts, None)
-            if upcoming is not None:
-                submit(upcoming)
+            for number, part in itertools.islice(parts, 1):
+                submit(number, part)
             good = [number * chunk + position for number, result in enumerate(results) for position in result[1]]
             bad = [(number * chunk + place, why) for number, result in enumerate(results) for place, why in result[2]]
             yield start, np.concatenate([result[0] for result in results]), good, bad
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _in_parts(images: ImageList | Iterator[ImageLike], size: int) -> Iterator[ImageList]:
+    if isinstance(images, Iterator):
+        while part := list(itertools.islice(images, size)):
+            yield part
+    else:
+        for start in range(0, len(images), size):
+            yield images[start : start + size]

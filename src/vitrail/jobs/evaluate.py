@@ -20,6 +20,7 @@ from vitrail.evaluation.metrics import (
     per_class,
     softmax,
 )
+from vitrail.jobs.bad_files import refusal
 from vitrail.jobs.events import Listener, Note, silent
 from vitrail.jobs.inference import Outputs, compute_outputs
 from vitrail.jobs.predictor import Predictor, load
@@ -85,6 +86,8 @@ def evaluate(
     split: str = "test",
     device: str | None = None,
     listener: Listener = silent,
+    *,
+    strict: bool = False,
 ) -> Evaluation:
     """Measure a trained model on one split of a data reference.
 
@@ -97,13 +100,15 @@ def evaluate(
         split: "test", "val" or "train".
         device: where to compute; None for the fastest there is.
         listener: is told of decisions and warnings.
+        strict: stop if one image of the split cannot be used.
 
     Returns:
         Figures, confusion and logits.
 
     Raises:
         WeightsError: if the model cannot be loaded.
-        DataError: if the data cannot be opened, has no such split, or not one image of it can be used.
+        DataError: if the data cannot be opened, has no such split, or not one image of it can be used; with `strict`, if
+            one image cannot.
     """
     clock = time.perf_counter()
     predictor = load(reference, device)
@@ -114,10 +119,11 @@ def evaluate(
         listener(Note(note))
     evaluation = evaluate_split(predictor, dataset, split, clock)
     if evaluation.outputs.bad:
-        count = len(evaluation.outputs.bad)
-        listener(
-            Note(f"{count} images could not be used and do not count; the first: {evaluation.outputs.bad[0][1]}", True)
-        )
+        reasons = [reason for _, reason in evaluation.outputs.bad]
+        if strict:
+            raise refusal(reasons)
+        counted = f"{evaluation.metrics['n']:,} of {len(evaluation.names):,} images"
+        listener(Note(f"measured on {counted}: the others could not be used; the first: {reasons[0]}", True))
     return evaluation
 
 

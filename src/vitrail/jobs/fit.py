@@ -13,6 +13,7 @@ from vitrail.core.errors import ConfigError, DataError
 from vitrail.core.toml import read_toml, write_toml
 from vitrail.data.dataset import Dataset
 from vitrail.data.sources import open_dataset
+from vitrail.jobs.bad_files import refuse_bad_files
 from vitrail.jobs.device import choose_device, describe_device, thread_limit
 from vitrail.jobs.evaluate import Evaluation, evaluate_split
 from vitrail.jobs.events import Event, Listener, Note, silent
@@ -74,6 +75,7 @@ def fit(
     config: Reference | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    strict: bool = False,
     listener: Listener = silent,
 ) -> Run:
     """Train a classifier, keep the best weights by validation, and measure them on the test split.
@@ -92,6 +94,7 @@ def fit(
         config: `config.toml` to repeat.
         resume: go on with the run in `out`.
         overwrite: replace the run in `out`.
+        strict: stop before training if one image of any split cannot be used.
         listener: is told of decisions and progress.
 
     Returns:
@@ -99,7 +102,7 @@ def fit(
 
     Raises:
         ConfigError: for settings that are unknown, not allowed or contradict each other.
-        DataError: if the data cannot be used.
+        DataError: if the data cannot be used; with `strict`, if one image cannot.
         StorageError: if the run folder cannot be written.
         NonFiniteError: if training meets NaN or infinity.
         Interrupted: if a signal stopped it; a checkpoint was written.
@@ -112,6 +115,8 @@ def fit(
     dataset = _open(given.data if data is None and given else data, seed)
     request = Request(dataset.reference, model, recipe, seed, epochs, minutes, image_size, settings)
     plan, notes = (take_plan(given, request, dataset), []) if given else make_plan(request, dataset, target.type)
+    if strict:
+        refuse_bad_files(dataset, plan.spec)
     folder = RunFolder.prepare(None if out is None else Path(out), _run_name(dataset.reference), resume, overwrite)
     with thread_limit(plan.model, plan.recipe.batch_size, target):
         training = Training(plan, dataset, target, folder, _logging(folder, listener), [*dataset.notes, *notes], clock)

@@ -19,6 +19,7 @@ from vitrail.data.loader import BadFile, TrainLoader
 from vitrail.engines.build import build_engine
 from vitrail.evaluation.calibration import fit_temperature, negative_log_likelihood
 from vitrail.evaluation.metrics import standard_error
+from vitrail.jobs.bad_files import BadFiles
 from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.events import Evaluated, Event, Listener, Note, Started
 from vitrail.jobs.inference import compute_outputs
@@ -75,16 +76,15 @@ class Training:
             plan.recipe.batch_size,
             plan.seed,
         )
-        for file in list(self.loader.bad.values())[:3]:
-            self.tell(Note(f"left out of training: {file.name}: {file.reason}", warning=True))
-        if len(self.loader.bad) > 3:
-            self.tell(Note(f"… and {len(self.loader.bad) - 3} more; all are listed in bad_files.csv", warning=True))
+        self.bad = BadFiles(folder, self.tell)
+        self.bad.add("train", self.loader.bad.values())
+        if plan.spec.color == "bands" and plan.recipe.augment.rand_layers:
+            self.tell(Note(f"RandAugment's changes of colour are left out: images have {plan.spec.channels} channels"))
         torch.manual_seed(derived_seed(plan.seed, Stream.INIT))
         model = VisionTransformer(plan.model)
         if plan.start:
             self._load_start(model)
         self.state = TrainState.start(model.to(device), plan.recipe)
-        self.bad_validation: dict[int, BadFile] = {}
         self._data = {
             "reference": plan.data,
             "splits": {name: len(samples) for name, samples in dataset.splits.items()},
@@ -144,12 +144,11 @@ class Training:
             steps = steps_in(request.minutes * 60, self.state.model, self.loader, self.plan.recipe, validate)
             self.tell(Note(f"{request.minutes:g} minutes allow {steps} steps ({steps / per_epoch:.1f} epochs)"))
         else:
-            epochs = request.epochs or choose_epochs(self.plan, len(self.loader.usable), self.device.type)
+            images = int(self.loader.usable.sum())
+            epochs = request.epochs or choose_epochs(self.plan, images, self.device.type)
             steps = epochs * per_epoch
             if request.epochs is None:
-                self.tell(
-                    Note(f"{epochs} epochs: suits {len(self.loader.usable)} training images on {self.device.type}")
-                )
+                self.tell(Note(f"{epochs} epochs: suits {images} training images on {self.device.type}"))
         return replace(self.plan, steps=steps)
 
     def run(self, plan: Plan, resume: bool) -> None:
@@ -167,14 +166,17 @@ class Training:
         if resume:
             load_checkpoint(self.folder.checkpoint, self.state)
             self.folder.forget_metrics_after(self.state.step)
+            self.bad.recall()
             self.tally = self._earlier()
             self.tell(Note(f"resumed at step {self.state.step} of {plan.steps}"))
+        self.bad.write()
         self.tell(Started(plan.steps, self.loader.steps_per_epoch, self.state.step))
         saved = time.perf_counter()
         with self._stop:
             for event in train_model(self.state, self.loader, plan.recipe, plan.steps, self.device):
                 self.tell(event)
                 if isinstance(event, StepDone):
+                    self.bad.add("train", event.batch.bad)
                     self.tally.add(event)
                     lr = event.lr
                 else:
@@ -220,6 +222,7 @@ class Training:
             self.state.best = {"top1": top1, "nll": nll, "epoch": event.epoch, "step": event.step, "highest": highest}
             save_model(self.folder.model, self.state.evaluated, self._record())
         self.folder.write_metrics(record)
+        self.bad.write()
         self.tell(Evaluated(event.epoch, record, better))
 
     def _validate(self, state: TrainState) -> tuple[float, float]:
@@ -229,8 +232,7 @@ class Training:
         )
         if not len(outputs.labels):
             raise DataError(f"not one image of the val split can be used; the first: {outputs.bad[0][1]}")
-        for number, reason in outputs.bad:
-            self.bad_validation.setdefault(number, BadFile(number, samples.names[number], reason))
+        self.bad.add("val", (BadFile(number, samples.names[number], reason) for number, reason in outputs.bad))
         top1 = float((outputs.logits.argmax(axis=1) == outputs.labels).mean())
         return top1, negative_log_likelihood(outputs.logits, outputs.labels)
 
@@ -264,9 +266,6 @@ class Training:
         Args:
             evaluation: of the last split.
         """
-        bad = [("train", file) for file in self.loader.bad.values()]
-        bad += [("val", file) for file in self.bad_validation.values()]
-        if evaluation.split != "val":
-            names = evaluation.names
-            bad += [(evaluation.split, BadFile(number, names[number], why)) for number, why in evaluation.outputs.bad]
-        self.folder.write_bad_files(bad)
+        bad = (BadFile(number, evaluation.names[number], why) for number, why in evaluation.outputs.bad)
+        self.bad.add(evaluation.split, bad)
+        self.bad.write()

@@ -173,6 +173,9 @@ def take_step(
     torch.manual_seed(derived_seed(loader.seed, Stream.STEP, 0, state.step))
     lr = learning_rate(recipe.schedule, recipe.optimizer.lr, state.step, total_steps)
     set_lr(state.optimizer, lr)
+    if not len(batch.images):  # not one of its images can be used: the step counts, and nothing is learned
+        state.step += 1
+        return state.step, epoch, 0.0, 0, 0, lr
     state.model.train()
     state.optimizer.zero_grad(set_to_none=True)
     before = [buffer.clone() for buffer in state.model.buffers()]
