@@ -11,7 +11,9 @@ from vitrail.data.sources import open_dataset
 from vitrail.jobs import demo
 from vitrail.jobs.demo import demonstrate, telling_images
 from vitrail.jobs.evaluate import open_for
+from vitrail.jobs.explanation_folder import ExplanationFolder
 from vitrail.jobs.predictor import load
+from vitrail.jobs.run_folder import RunFolder
 
 
 def test_one_right_and_one_wrong_answer_are_explained(digits_run, monkeypatch):
@@ -26,6 +28,16 @@ def test_one_right_and_one_wrong_answer_are_explained(digits_run, monkeypatch):
     answer = found.to_json()
     assert {"top1", "top5", "interval", "n", "out", "seconds", "model"} <= answer.keys()
     assert [one.keys() for one in answer["explanations"]] == [{"path", "label", "probability", "files", "error"}] * 2
+
+
+def test_a_run_that_is_replaced_takes_its_explanations_along(tmp_path):
+    (tmp_path / "config.toml").touch()
+    pictures = ExplanationFolder.prepare(tmp_path / "explanations")
+    file = pictures.write_picture("1.png", b"x")
+    pictures.write_index([{"files": [file.name]}])
+    (pictures.path / "mine.png").touch()
+    RunFolder.prepare(tmp_path, "digits", resume=False, overwrite=True)
+    assert [one.name for one in pictures.path.iterdir()] == ["mine.png"]
 
 
 @pytest.mark.parametrize(("right", "expected"), [(0, [0, 0]), (1, [1, 0]), (3, [1, 0]), (4, [1, 1])])

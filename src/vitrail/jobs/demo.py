@@ -17,10 +17,10 @@ from vitrail.jobs.explain import Explained, Subject, draw_explanations
 from vitrail.jobs.explanation_folder import ExplanationFolder
 from vitrail.jobs.fit import Run, fit
 from vitrail.jobs.predictor import load
+from vitrail.jobs.run_folder import RunFolder
 from vitrail.weights.reference import Reference
 
 DATA = "digits"
-FOLDER_NAME = "explanations"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def demonstrate(out: Reference | None = None, seed: int = 0, listener: Listener 
     run = fit(DATA, out=out, seed=seed, listener=listener)
     predictor = load(run)
     dataset = open_for(predictor, DATA)
-    folder = ExplanationFolder.prepare(run.path / FOLDER_NAME, overwrite=True)
+    folder = ExplanationFolder.prepare(RunFolder(run.path).explanations.path, overwrite=True)
     explained = tuple(draw_explanations(predictor, telling_images(run.evaluation, dataset), folder))
     return Demo(run, folder.path, explained)
 

@@ -12,6 +12,7 @@ from typing import Any
 from vitrail.core.errors import ConfigError, StorageError
 from vitrail.core.files import append_line, storage, write_atomically
 from vitrail.data.loader import BadFile
+from vitrail.jobs.explanation_folder import ExplanationFolder
 from vitrail.weights.reference import MODEL_NAME
 
 OWN_FILES = (
@@ -37,6 +38,7 @@ class RunFolder:
         self.predictions = path / "predictions.parquet"
         self.bad_files = path / "bad_files.csv"
         self.checkpoint = path / "last" / "checkpoint.safetensors"
+        self.explanations = ExplanationFolder(path / "explanations")
 
     @classmethod
     def prepare(cls, out: Path | None, name: str, resume: bool, overwrite: bool) -> RunFolder:
@@ -89,6 +91,7 @@ class RunFolder:
             if overwrite:
                 for own in OWN_FILES:
                     (self.path / own).unlink(missing_ok=True)
+                self.explanations.clear()
 
     def write_log(self, text: str) -> None:
         """Add a line to `log.txt`.
