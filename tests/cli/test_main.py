@@ -77,6 +77,7 @@ WRONG = {
     "out below a file": (["fit", "digits", "--out", "{wrong}/file/run"], "file", "--out"),
     "nothing to resume": (["fit", "digits", "--out", "{wrong}/new", "--resume"], "checkpoint", "--resume"),
     "no data": (["fit"], "data", "DATA"),
+    "unknown tracker": (["fit", "digits", "--track", "tensorbord"], "tensorbord", "did you mean tensorboard"),
     "unknown device": (["fit", "digits", "--device", "abacus"], "abacus", "cpu"),
     "truncated model": (["predict", "{wrong}/cut.safetensors", "{wrong}/image.png"], "cut.safetensors", "truncated"),
     "other model": (["predict", "{wrong}/other.safetensors", "{wrong}/image.png"], "other.safetensors", "vitrail"),

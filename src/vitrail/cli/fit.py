@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--strict", action="store_true", help="stop before training if one image cannot be used")
     parser.add_argument("--config", metavar="FILE", help="repeat the run that this config.toml describes")
+    parser.add_argument("--track", metavar="NAME", help="write figures for a tracker as well: tensorboard")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with the run in --out")
     again.add_argument("--overwrite", action="store_true", help="replace the run in --out")
@@ -71,6 +72,7 @@ def run(options: argparse.Namespace) -> None:
             config=options.config,
             resume=options.resume,
             overwrite=options.overwrite,
+            track=options.track,
             strict=options.strict,
             listener=console,
         )

@@ -16,13 +16,14 @@ from vitrail.data.sources import open_dataset
 from vitrail.jobs.bad_files import refuse_bad_files
 from vitrail.jobs.device import choose_device, describe_device, thread_limit
 from vitrail.jobs.evaluate import Evaluation, evaluate_split
-from vitrail.jobs.events import Event, Listener, Note, silent
+from vitrail.jobs.events import Event, Finished, Listener, Note, silent
 from vitrail.jobs.plan import Plan, Request, differences, make_plan, take_plan
 from vitrail.jobs.predictor import load
-from vitrail.jobs.report_facts import Story
+from vitrail.jobs.report_facts import Story, flat
 from vitrail.jobs.report_pictures import first_batches
 from vitrail.jobs.run_folder import RunFolder
 from vitrail.jobs.summary import write_summary
+from vitrail.jobs.tracking import Tracker, find_tracker, tracking
 from vitrail.jobs.training import Training
 from vitrail.models.config import ViTConfig
 from vitrail.train.recipe import Recipe
@@ -76,6 +77,7 @@ def fit(
     resume: bool = False,
     overwrite: bool = False,
     strict: bool = False,
+    track: str | Tracker | None = None,
     listener: Listener = silent,
 ) -> Run:
     """Train a classifier, keep the best weights by validation, and measure them on the test split.
@@ -95,13 +97,14 @@ def fit(
         resume: go on with the run in `out`.
         overwrite: replace the run in `out`.
         strict: stop before training if one image of any split cannot be used.
+        track: row of `TRACKERS`, or a tracker, to which figures go as well.
         listener: is told of decisions and progress.
 
     Returns:
         The run.
 
     Raises:
-        ConfigError: for settings that are unknown, not allowed or contradict each other.
+        ConfigError: for settings that are unknown, not allowed or contradict each other, or a tracker that is missing.
         DataError: if the data cannot be used; with `strict`, if one image cannot.
         StorageError: if the run folder cannot be written.
         NonFiniteError: if training meets NaN or infinity.
@@ -109,18 +112,23 @@ def fit(
     """
     clock = time.perf_counter()
     given = None if config is None else read_toml(Path(config), Plan)
-    if seed is None:
-        seed = given.seed if given else 0
-    target = choose_device(device)
+    seed = (given.seed if given else 0) if seed is None else seed
+    target, tracker = choose_device(device), find_tracker(track)
     dataset = _open(given.data if data is None and given else data, seed)
     request = Request(dataset.reference, model, recipe, seed, epochs, minutes, image_size, settings)
     plan, notes = (take_plan(given, request, dataset), []) if given else make_plan(request, dataset, target.type)
+    folder = _prepare(out, dataset, plan, resume, overwrite, strict)
+    with thread_limit(plan.model, plan.recipe.batch_size, target), tracking(tracker, folder.path, listener) as heard:
+        training = Training(plan, dataset, target, folder, _logging(folder, heard), [*dataset.notes, *notes], clock)
+        return _train(training, request, resume)
+
+
+def _prepare(
+    out: Reference | None, dataset: Dataset, plan: Plan, resume: bool, overwrite: bool, strict: bool
+) -> RunFolder:
     if strict:
         refuse_bad_files(dataset, plan.spec)
-    folder = RunFolder.prepare(None if out is None else Path(out), _run_name(dataset.reference), resume, overwrite)
-    with thread_limit(plan.model, plan.recipe.batch_size, target):
-        training = Training(plan, dataset, target, folder, _logging(folder, listener), [*dataset.notes, *notes], clock)
-        return _train(training, request, resume)
+    return RunFolder.prepare(None if out is None else Path(out), _run_name(dataset.reference), resume, overwrite)
 
 
 def _logging(folder: RunFolder, listener: Listener) -> Listener:
@@ -184,6 +192,7 @@ def _finish(folder: RunFolder, plan: Plan, dataset: Dataset, training: Training)
     split = "test" if "test" in dataset.splits else "val"
     evaluation = evaluate_split(predictor, dataset, split)
     training.write_bad_files(evaluation)
+    training.tell(Finished(split, evaluation.metrics, dict(flat(to_dict(plan)))))
     batches = first_batches(training.loader, training.device)
     story = Story(training.seconds, training.notes, batches, describe_device(training.device))
     write_summary(folder, evaluation, plan, dataset, predictor, story)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vitrail.train.loop import StepDone
@@ -62,14 +64,16 @@ class Tally:
 
 
 def peak_memory() -> int:
-    """Say how much memory this process, or one that it started and that has ended, has held at most.
+    """Say how much memory this process has held at most; workers that decode images are not counted.
 
     Returns:
         Bytes; 0 where the operating system does not tell.
     """
+    with suppress(OSError, ValueError, IndexError):  # Linux; `getrusage` would count what the parent held at the fork
+        line = Path("/proc/self/status").read_text(encoding="ascii").partition("VmHWM:")[2]
+        return int(line.split()[0]) * 1024
     try:
         import resource
     except ImportError:  # Windows
         return 0
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return peak * (1 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
