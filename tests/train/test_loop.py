@@ -136,12 +136,13 @@ def test_the_running_mean_follows_every_step(make_case: Make) -> None:
     assert make_case(ema=0.0).state.evaluated is not None and make_case(ema=0.0).state.average is None
 
 
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
 @pytest.mark.parametrize("stop", [1, 3, 4, 8])
 def test_resumed_training_is_bit_identical(
-    make_case: Make, regularised: dict[str, float], stop: int, tmp_path: Any
+    make_case: Make, regularised: dict[str, float], stop: int, kind: Any, tmp_path: Any
 ) -> None:
     """In the middle of an epoch, through a file, with dropout, augmentation, mixing and the running mean."""
-    fields = {**regularised, "stem": "conv"}
+    fields = {**regularised, "stem": "conv", "optimizer": OptimizerConfig(kind=kind, lr=3e-3)}
     whole = make_case(**fields)
     unbroken = run(whole, 10)
 

@@ -66,7 +66,8 @@ def test_weight_matrices_and_kernels_decay_and_nothing_else(fields: dict[str, An
     ],
 )  # fmt: skip
 def test_policy_by_name(name: str, decay: bool) -> None:
-    assert policy_of(name, MATRICES_DECAY) == ParameterPolicy(1.0, decay)
+    policy = policy_of(name, MATRICES_DECAY)
+    assert (policy.lr_scale, policy.decay) == (1.0, decay)
 
 
 def test_the_first_pattern_counts_and_matches_the_whole_name() -> None:

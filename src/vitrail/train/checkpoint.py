@@ -86,7 +86,7 @@ def load_checkpoint(path: Path, state: TrainState) -> None:
         raise WeightsError(f"{path}: the checkpoint is of another model: {error}") from error
     for name, parameter in state.model.named_parameters():
         moments = {}
-        for key in ("step", "exp_avg", "exp_avg_sq"):
+        for key in ("step", "exp_avg", "exp_avg_sq", "momentum"):
             value = tensors.get(f"optimizer.{key}.{name}")
             if value is not None:
                 moments[key] = value if key == "step" else value.to(parameter.device)

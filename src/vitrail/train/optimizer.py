@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from vitrail.core.errors import ConfigError
+from vitrail.train.muon import Muon
 from vitrail.train.recipe import OptimizerConfig
 
 
@@ -20,19 +21,22 @@ class ParameterPolicy:
     Args:
         lr_scale: learning rate ÷ the recipe's; 0 freezes.
         decay: whether weight decay applies.
+        hidden: whether it is a matrix between hidden features, which Muon moves if the recipe has it.
     """
 
     lr_scale: float = 1.0
     decay: bool = True
+    hidden: bool = False
 
 
 Policies = Sequence[tuple[str, ParameterPolicy]]
 
 MATRICES_DECAY: Policies = (
+    (r"blocks\..*\.(qkv|proj|fc1|fc2)\.weight|stem\.conv[1-9]\d*\.weight", ParameterPolicy(hidden=True)),
     (r".*(qkv|proj|fc|fc1|fc2|head|head_dist|conv\d*)\.weight", ParameterPolicy()),
     (r".*", ParameterPolicy(decay=False)),
 )
-"""Weight matrices and kernels decay; biases, norms, tokens and positions do not (as in the paper's code)."""
+"""Weight matrices and kernels decay, and those between hidden features may be moved by Muon; biases, norms, tokens and positions do not (as in the paper's code)."""
 
 
 def policy_of(name: str, policies: Policies) -> ParameterPolicy:
@@ -57,15 +61,15 @@ def policy_of(name: str, policies: Policies) -> ParameterPolicy:
 def build_optimizer(
     model: nn.Module, config: OptimizerConfig, policies: Policies = MATRICES_DECAY
 ) -> torch.optim.AdamW:
-    """Build AdamW with one group for each policy; frozen parameters are left out and need no gradient.
+    """Build the optimizer with one group for each policy; frozen parameters are left out and need no gradient.
 
     Args:
         model: its parameters are grouped.
-        config: learning rate, betas, decay.
+        config: kind, learning rate, betas, decay.
         policies: ordered patterns that cover every parameter.
 
     Returns:
-        The optimizer; each group carries `lr_scale`, by which `set_lr` multiplies.
+        AdamW or Muon; each group carries `lr_scale`, by which `set_lr` multiplies.
 
     Raises:
         ConfigError: if a parameter is not covered, or all are frozen.
@@ -78,15 +82,18 @@ def build_optimizer(
             groups.setdefault(policy, []).append(parameter)
     if not groups:
         raise ConfigError("every parameter is frozen", hint="give at least one policy an lr_scale above 0")
-    return torch.optim.AdamW(
-        [
-            {"params": members, "lr_scale": policy.lr_scale, "weight_decay": config.weight_decay * policy.decay}
-            for policy, members in groups.items()
-        ],
-        lr=config.lr,
-        betas=config.betas,
-        eps=config.eps,
-    )
+    muon = config.kind == "muon"
+    described = [
+        {
+            "params": members,
+            "lr_scale": policy.lr_scale * (config.muon_scale if muon and policy.hidden else 1.0),
+            "weight_decay": config.weight_decay * policy.decay,
+            "muon": muon and policy.hidden,
+        }
+        for policy, members in groups.items()
+    ]
+    options = {"lr": config.lr, "betas": config.betas, "eps": config.eps}
+    return Muon(described, config.momentum, **options) if muon else torch.optim.AdamW(described, **options)
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

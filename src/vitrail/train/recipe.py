@@ -14,27 +14,33 @@ from vitrail.data.mixing import MixConfig
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Describe the optimizer: AdamW with decoupled decay on weight matrices only.
+    """Describe the optimizer: AdamW with decoupled decay on weight matrices only, or Muon for the hidden ones.
 
     Args:
+        kind: "adamw", or "muon" for matrices between hidden features and AdamW for everything else.
         lr: peak learning rate, greater than 0.
         betas: decay of the running means of gradient and squared gradient, 0 ≤ β < 1.
         eps: added to the root of the squared gradient.
         weight_decay: decay per step ÷ learning rate, 0 or more.
         clip: largest global norm of the gradient; None for no limit.
+        momentum: decay of Muon's running sum of gradients, 0 ≤ momentum < 1.
+        muon_scale: learning rate of Muon ÷ `lr`, greater than 0.
 
     Raises:
         ConfigError: for a value out of its range.
 
     Source:
-        Loshchilov and Hutter 2017 (arXiv 1711.05101).
+        AdamW: Loshchilov and Hutter 2017 (arXiv 1711.05101). Muon: Jordan et al. 2024, see `Muon`.
     """
 
+    kind: Literal["adamw", "muon"] = "adamw"
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.05
     clip: float | None = 1.0
+    momentum: float = 0.95
+    muon_scale: float = 1.0
 
     def __post_init__(self) -> None:
         require(0 < self.lr < math.inf, "lr", self.lr, "greater than 0")
@@ -42,6 +48,8 @@ class OptimizerConfig:
         require(0 <= self.eps < math.inf, "eps", self.eps, "0 or more")
         require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more")
         require(self.clip is None or self.clip > 0, "clip", self.clip, "greater than 0, or none")
+        require(0 <= self.momentum < 1, "momentum", self.momentum, "0 ≤ momentum < 1")
+        require(0 < self.muon_scale < math.inf, "muon_scale", self.muon_scale, "greater than 0")
 
 
 @dataclass(frozen=True)
