@@ -36,7 +36,8 @@ MATRICES_DECAY: Policies = (
     (r".*(qkv|proj|fc|fc1|fc2|head|head_dist|conv\d*)\.weight", ParameterPolicy()),
     (r".*", ParameterPolicy(decay=False)),
 )
-"""Weight matrices and kernels decay, and those between hidden features may be moved by Muon; biases, norms, tokens and positions do not (as in the paper's code)."""
+"""Weight matrices and kernels decay; biases, norms, tokens and positions do not (as in the paper's code). Matrices
+between hidden features may be moved by Muon; what reads pixels or gives logits may not (as its authors advise)."""
 
 
 def policy_of(name: str, policies: Policies) -> ParameterPolicy:
