@@ -105,28 +105,3 @@ class Console:
                 f"{record['images_per_second']:.0f} images/s",
                 file=sys.stderr,
             )
-
-
-def accuracy_lines(metrics: dict[str, Any]) -> list[str]:
-    """Say in words what a model achieves.
-
-    Args:
-        metrics: what `evaluate --json` prints.
-
-    Returns:
-        Lines for a person.
-    """
-    low, high = metrics["interval"]
-    interval = f"95 % interval {100 * low:.2f} … {100 * high:.2f}, n = {metrics['n']}"
-    lines = [f"{metrics['split']} accuracy  {100 * metrics['top1']:.2f} %   ({interval})"]
-    if "top5" in metrics:
-        lines.append(f"top-5          {100 * metrics['top5']:.2f} %")
-    lines.append(f"balanced       {100 * metrics['balanced_accuracy']:.2f} %")
-    lines.append(f"macro-F1       {100 * metrics['macro_f1']:.2f} %")
-    lines.append(f"calibration    ECE {100 * metrics['ece']:.2f} % ({100 * metrics['ece_before']:.2f} % before)")
-    weak = sorted((row for row in metrics["per_class"] if row["n"]), key=lambda row: row["recall"])[:3]
-    if weak and weak[0]["recall"] < 1:
-        lines.append("weakest        " + ", ".join(f"{row['label']} {100 * row['recall']:.1f} %" for row in weak))
-    if metrics["bad_files"]:
-        lines.append(f"not usable     {len(metrics['bad_files'])} images, which do not count in n")
-    return lines

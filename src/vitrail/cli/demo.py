@@ -24,14 +24,13 @@ def run(options: argparse.Namespace) -> None:
         options: the parsed flags.
     """
     from vitrail.cli.console import Console, print_json
-    from vitrail.cli.fit import print_run
+    from vitrail.cli.glance import print_glance
     from vitrail.jobs.demo import demonstrate
+    from vitrail.jobs.digest import digest_run
 
     with Console() as console:
         demo = demonstrate(options.out, options.seed, console)
     if options.json:
         print_json(demo.to_json())
         return
-    print_run(demo.run)
-    shown = ", ".join(file.name for one in demo.explained for file in one.files)
-    print(f"explanations   {demo.explanations}   (what the model looks at: {shown})")
+    print_glance(digest_run(demo.run, {"explanations": f"{demo.explanations} (what the model looks at)"}))

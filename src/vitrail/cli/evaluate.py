@@ -26,15 +26,17 @@ def run(options: argparse.Namespace) -> None:
     Args:
         options: the parsed flags.
     """
-    from vitrail.cli.console import Console, accuracy_lines, print_json
+    from vitrail.cli.console import Console, print_json
+    from vitrail.cli.glance import print_glance
+    from vitrail.jobs.digest import digest_evaluation
     from vitrail.jobs.evaluate import evaluate
 
     with Console() as console:
         evaluation = evaluate(
             options.reference, options.data, options.split, options.device, console, strict=options.strict
         )
-    metrics = evaluation.to_json()
     if options.json:
-        print_json(metrics)
+        print_json(evaluation.to_json())
     else:
-        print("\n".join(accuracy_lines(metrics)))
+        next_command = f"vitrail predict {options.reference} IMAGE…"
+        print_glance(digest_evaluation(evaluation, {}, next_command))

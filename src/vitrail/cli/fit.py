@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from vitrail.cli.parser import positive_float, positive_int, seed
-
-if TYPE_CHECKING:
-    from vitrail.jobs.fit import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +46,9 @@ def run(options: argparse.Namespace) -> None:
         options: the parsed flags.
     """
     from vitrail.cli.console import Console, print_json
+    from vitrail.cli.glance import print_glance
     from vitrail.core.override import parse_assignments
+    from vitrail.jobs.digest import digest_run
     from vitrail.jobs.fit import fit
 
     assignments = list(options.set)
@@ -79,18 +77,4 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(result.to_json())
     else:
-        print_run(result)
-
-
-def print_run(run: Run) -> None:
-    """Say what a training left.
-
-    Args:
-        run: what `fit` returned.
-    """
-    from vitrail.cli.console import accuracy_lines
-
-    print("\n".join(accuracy_lines(run.to_json())))
-    print(f"\nrun folder     {run.path}   ({run.seconds:.0f} s)")
-    print(f"report         {run.path / 'report.html'}")
-    print(f"next           vitrail predict {run.path} IMAGE…")
+        print_glance(digest_run(result))
