@@ -9,8 +9,9 @@ import pytest
 
 from vitrail.data.sources import open_dataset
 from vitrail.jobs import demo
-from vitrail.jobs.demo import demonstrate, telling_images
+from vitrail.jobs.demo import demonstrate
 from vitrail.jobs.evaluate import open_for
+from vitrail.jobs.explain import telling_images
 from vitrail.jobs.explanation_folder import ExplanationFolder
 from vitrail.jobs.predictor import load
 from vitrail.jobs.run_folder import RunFolder

@@ -290,3 +290,12 @@ def test_the_parts_of_the_time_are_shown_as_shares(make_data):
 def test_a_picture_knows_its_kind():
     assert Picture(b"\x89PNG\r\n", (1, 1)).kind == "image/png"
     assert Picture(b"\xff\xd8\xff\xe0", (1, 1)).kind == "image/jpeg"
+
+
+def test_what_the_model_looks_at_is_shown(make_data):
+    looks = tuple(Picture(content, (1104, 514)) for content in (b"\x89PNG one", b"\x89PNG two"))
+    page = render_report(make_data(looks=looks))
+    assert "<h2>What it looks at</h2>" in page
+    sources = re.findall(r'<img class="look" src="([^"]*)" width="1104" height="514" alt="[^"]+">', page)
+    assert sources == ["data:image/png;base64,iVBORyBvbmU=", "data:image/png;base64,iVBORyB0d28="]
+    assert "What it looks at" not in render_report(make_data())

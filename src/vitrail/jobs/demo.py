@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from vitrail.data.dataset import Dataset
-from vitrail.evaluation.metrics import softmax
-from vitrail.jobs.evaluate import Evaluation, open_for
+from vitrail.jobs.evaluate import open_for
 from vitrail.jobs.events import Listener, silent
-from vitrail.jobs.explain import Explained, Subject, draw_explanations
+from vitrail.jobs.explain import Explained, draw_explanations, telling_images
 from vitrail.jobs.explanation_folder import ExplanationFolder
 from vitrail.jobs.fit import Run, fit
 from vitrail.jobs.predictor import load
@@ -68,24 +63,3 @@ def demonstrate(out: Reference | None = None, seed: int = 0, listener: Listener 
     folder = ExplanationFolder.prepare(RunFolder(run.path).explanations.path, overwrite=True)
     explained = tuple(draw_explanations(predictor, telling_images(run.evaluation, dataset), folder))
     return Demo(run, folder.path, explained)
-
-
-def telling_images(evaluation: Evaluation, dataset: Dataset) -> Iterator[Subject]:
-    """Choose two images that say something about a model.
-
-    Args:
-        evaluation: of a split.
-        dataset: where the split comes from.
-
-    Yields:
-        The right answer and the wrong answer of which it was surest; if there are only right ones, or only wrong ones,
-        the two surest of these.
-    """
-    outputs, samples = evaluation.outputs, dataset.splits[evaluation.split]
-    best = outputs.logits.argmax(axis=1)
-    surest = np.argsort(-softmax(outputs.logits).max(axis=1), kind="stable")
-    right = best[surest] == outputs.labels[surest]
-    for row in [*surest[right][:1], *surest[~right][:1], *surest[right][1:2], *surest[~right][1:2]][:2]:
-        number = int(outputs.indices[row])
-        truth = dataset.classes[int(outputs.labels[row])]
-        yield Subject(evaluation.names[number], samples.image(number), truth)

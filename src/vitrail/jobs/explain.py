@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ import torch
 from vitrail.analysis.maps import attention_maps, require_attention
 from vitrail.core.errors import ImageError
 from vitrail.data.bands import Bands, Decoded
+from vitrail.data.dataset import Dataset
 from vitrail.data.decode import ImageLike, decode
 from vitrail.data.picture import picture
+from vitrail.evaluation.metrics import softmax
+from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.explanation_folder import ExplanationFolder
 from vitrail.jobs.predict import expand_paths
 from vitrail.jobs.predictor import Prediction, Predictor, load
@@ -182,25 +186,62 @@ def draw_explanations(
     records = []
     try:
         for subject in subjects:
-            explained = _draw(predictor, subject, folder)
+            try:
+                explanation, content = _draw(predictor, subject)
+                explained = Explained(subject.name, explanation, (folder.write_picture(subject.name, content),))
+            except ImageError as error:
+                explained = Explained(subject.name, None, error=error.message)
             records.append(explained.record())
             yield explained
     finally:
         folder.write_index(records)
 
 
-def _draw(predictor: Predictor, subject: Subject, folder: ExplanationFolder) -> Explained:
+def telling_images(evaluation: Evaluation, dataset: Dataset) -> Iterator[Subject]:
+    """Choose two images that say something about a model.
+
+    Args:
+        evaluation: of a split.
+        dataset: where the split comes from.
+
+    Yields:
+        The right answer and the wrong answer of which it was surest; if there are only right ones, or only wrong ones,
+        the two surest of these.
+    """
+    outputs, samples = evaluation.outputs, dataset.splits[evaluation.split]
+    best = outputs.logits.argmax(axis=1)
+    surest = np.argsort(-softmax(outputs.logits).max(axis=1), kind="stable")
+    right = best[surest] == outputs.labels[surest]
+    for row in [*surest[right][:1], *surest[~right][:1], *surest[right][1:2], *surest[~right][1:2]][:2]:
+        number = int(outputs.indices[row])
+        truth = dataset.classes[int(outputs.labels[row])]
+        yield Subject(evaluation.names[number], samples.image(number), truth)
+
+
+def draw_pictures(predictor: Predictor, subjects: Iterable[Subject]) -> Iterator[bytes]:
+    """Draw what a model looks at, for a page.
+
+    Args:
+        predictor: the trained model.
+        subjects: the images.
+
+    Yields:
+        One encoded PNG an image; one that cannot be used, or is gone by now, is passed over.
+    """
+    for subject in subjects:
+        with suppress(ImageError):
+            yield _draw(predictor, subject)[1]
+
+
+def _draw(predictor: Predictor, subject: Subject) -> tuple[Explanation, bytes]:
     from vitrail.report.explanation import Look, draw_look
 
-    try:
-        image = decode(subject.image)
-        explanation = _explain(predictor, image, subject.name, TOP)
-    except ImageError as error:
-        return Explained(subject.name, None, error=error.message)
+    image = decode(subject.image)
+    explanation = _explain(predictor, image, subject.name, TOP)
     maps = {"last block": explanation.last, "rollout": explanation.rollout}
     answers = explanation.prediction.top
     look = Look(picture(image), explanation.box, maps, answers, explanation.query, subject.truth)
-    return Explained(subject.name, explanation, (folder.write_picture(subject.name, draw_look(look)),))
+    return explanation, draw_look(look)
 
 
 def _explain(predictor: Predictor, image: Decoded, name: str, top: int) -> Explanation:

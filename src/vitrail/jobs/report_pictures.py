@@ -21,6 +21,8 @@ from vitrail.data.loader import Batch, TrainLoader
 from vitrail.data.picture import picture, picture_of_pixels
 from vitrail.data.spec import ImageSpec
 from vitrail.jobs.evaluate import Evaluation
+from vitrail.jobs.explain import draw_pictures, telling_images
+from vitrail.jobs.predictor import Predictor
 
 if TYPE_CHECKING:
     from vitrail.report.pictures import Mistake, Picture, TrainingBatch
@@ -67,6 +69,24 @@ def surest_mistakes(
         label, predicted = (evaluation.classes[int(one[row])] for one in (outputs.labels, best))
         shown = encode(picture(image), MISTAKE_SIDE)
         yield Mistake(evaluation.names[number], label, predicted, float(confidence[row]), shown)
+
+
+def looks(predictor: Predictor, evaluation: Evaluation, dataset: Dataset) -> Iterator[Picture]:
+    """Draw what a model looks at in two images.
+
+    Args:
+        predictor: the trained model.
+        evaluation: of a split.
+        dataset: where the split comes from.
+
+    Yields:
+        Pictures; none if the model has no attention.
+    """
+    from vitrail.report.pictures import Picture
+
+    if predictor.model.config.depth:
+        for content in draw_pictures(predictor, telling_images(evaluation, dataset)):
+            yield Picture(content, Image.open(io.BytesIO(content)).size)
 
 
 def first_batches(

@@ -19,7 +19,7 @@ from vitrail.jobs.plan import Plan
 from vitrail.jobs.prediction_table import prediction_columns
 from vitrail.jobs.predictor import Predictor
 from vitrail.jobs.report_facts import Story, expense, facts, flat
-from vitrail.jobs.report_pictures import surest_mistakes, training_batches
+from vitrail.jobs.report_pictures import looks, surest_mistakes, training_batches
 from vitrail.jobs.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def _collect(
         reliability=report_figures.reliability(evaluation, probabilities, predictor.record.temperature),
         classes=tuple(report_figures.class_figures(evaluation)),
         mistakes=tuple(surest_mistakes(evaluation, dataset, probabilities)),
+        looks=tuple(looks(predictor, evaluation, dataset)),
         expense=expense(records, cost, story, evaluation.seconds, plan.recipe.batch_size),
         bad=tuple(report_figures.bad_images(folder, evaluation)),
         notes=tuple(dict.fromkeys(story.notes or dataset.notes)),

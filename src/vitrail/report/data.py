@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from vitrail.report.pictures import Mistake, TrainingBatch
+from vitrail.report.pictures import Mistake, Picture, TrainingBatch
 
 
 @dataclass(frozen=True)
@@ -204,6 +204,7 @@ class ReportData:
         reliability: how far the probabilities can be trusted.
         classes: figures of each class, in the order of `confusion`.
         mistakes: the surest first.
+        looks: pictures of what the model looks at, as `draw_look` makes them.
         expense: time and cost; None if unknown.
         bad: images that could not be used.
         notes: what was decided on the user's behalf, a sentence each.
@@ -219,6 +220,7 @@ class ReportData:
     reliability: Reliability
     classes: tuple[ClassFigures, ...]
     mistakes: tuple[Mistake, ...] = ()
+    looks: tuple[Picture, ...] = ()
     expense: Expense | None = None
     bad: tuple[BadImage, ...] = ()
     notes: tuple[str, ...] = ()
