@@ -280,8 +280,33 @@ def test_names_that_are_no_utf8(tree: Tree, png: bytes) -> None:
 
     assert names[str(root / "a" / os.fsdecode(b"\xff.png"))] == "a/\\xff.png"
     assert len(dataset.fingerprint()) == 64
-    (root / os.fsdecode(b"\xfe")).mkdir()
-    assert "'\\\\xfe'" in error_of(root).message and "UTF-8" in error_of(root).message
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["قطط", "猫", "🐈‍⬛", NFC, NFD, "two\nlines", "it's \"quoted\"", "-rf", "--json", " spaces ", "a,b;c\td",
+     "%s{0}$HOME", "\\xfe", "con", "~", os.fsdecode(b"\xff\xfe caf\xe9"), "x" * 200],
+)  # fmt: skip
+def test_names_of_any_script(tree: Tree, png: bytes, name: str) -> None:
+    """As the name of a class and of files in it; what is no text is spelt out."""
+    root = tree({"a": 5, name: 5})
+    (root / "a" / f"{name}.png").write_bytes(png)
+    dataset = open_dataset(root)
+    label = unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "backslashreplace"))
+
+    assert set(dataset.classes) == {"a", label}
+    assert_labels_are_folders(dataset, 0)
+    for part in dataset.splits.values():
+        assert all(os.path.isfile(path) for path in part.images)
+    named = {path: one for part in dataset.splits.values() for path, one in zip(part.images, part.names, strict=True)}
+    assert named[str(root / "a" / f"{name}.png")] == f"a/{label}.png"
+    assert open_dataset(root, classes=dataset.classes).splits["test"].labels.tolist().count(1) in (5, 6)
+
+
+def test_a_name_that_is_no_text_does_not_fall_together_with_its_spelling(tree: Tree) -> None:
+    root = tree({"a": 5, os.fsdecode(b"\xfe"): 5, "\\xfe": 5})
+
+    assert "two folders that are called '\\\\xfe'" in error_of(root).message
 
 
 def test_a_folder_that_cannot_be_read(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:

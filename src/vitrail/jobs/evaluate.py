@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrail.core.errors import DataError
-from vitrail.data.dataset import Dataset
+from vitrail.data.dataset import Dataset, Samples
 from vitrail.data.sources import open_dataset
 from vitrail.evaluation.metrics import (
     classification_metrics,
@@ -23,6 +23,7 @@ from vitrail.evaluation.metrics import (
 from vitrail.jobs.bad_files import refusal
 from vitrail.jobs.events import Listener, Note, silent
 from vitrail.jobs.inference import Outputs, compute_outputs
+from vitrail.jobs.prediction_table import TableFile, prediction_columns
 from vitrail.jobs.predictor import Predictor, load
 from vitrail.weights.reference import Reference
 
@@ -88,6 +89,7 @@ def evaluate(
     listener: Listener = silent,
     *,
     strict: bool = False,
+    out: Reference | None = None,
 ) -> Evaluation:
     """Measure a trained model on one split of a data reference.
 
@@ -101,22 +103,28 @@ def evaluate(
         device: where to compute; None for the fastest there is.
         listener: is told of decisions and warnings.
         strict: stop if one image of the split cannot be used.
+        out: `.csv` or `.parquet` for the answer to every image, with the columns of a run's `predictions.parquet`.
 
     Returns:
         Figures, confusion and logits.
 
     Raises:
         WeightsError: if the model cannot be loaded.
-        DataError: if the data cannot be opened, has no such split, or not one image of it can be used; with `strict`, if
-            one image cannot.
+        DataError: if the data cannot be opened or has no such split; if not one image of it can be used or, with
+            `strict`, one cannot; or if `out` has another suffix, cannot be written, or is one of the inputs.
+        StorageError: if writing fails at last.
     """
     clock = time.perf_counter()
+    table = None if out is None else TableFile(out)
     predictor = load(reference, device)
     dataset = data if isinstance(data, Dataset) else open_for(predictor, data, listener)
     if dataset.classes != predictor.classes:
         raise DataError(f"{dataset.reference} has other classes than the model, or in another order")
     for note in dataset.notes:
         listener(Note(note))
+    samples = find_split(dataset, split)
+    if table:
+        table.check((reference, predictor.path, data), samples)
     evaluation = evaluate_split(predictor, dataset, split, clock)
     if evaluation.outputs.bad:
         reasons = [reason for _, reason in evaluation.outputs.bad]
@@ -124,7 +132,31 @@ def evaluate(
             raise refusal(reasons)
         counted = f"{evaluation.metrics['n']:,} of {len(evaluation.names):,} images"
         listener(Note(f"measured on {counted}: the others could not be used; the first: {reasons[0]}", True))
+    if table:
+        probabilities = softmax(evaluation.outputs.logits / np.float32(predictor.record.temperature))
+        table.write(prediction_columns(samples, dataset.classes, evaluation.outputs, probabilities))
     return evaluation
+
+
+def find_split(dataset: Dataset, split: str) -> Samples:
+    """Find a split by name.
+
+    Args:
+        dataset: any.
+        split: "test", "val" or "train".
+
+    Returns:
+        Its samples.
+
+    Raises:
+        DataError: if there is none, saying which there are.
+    """
+    if split not in dataset.splits:
+        raise DataError(
+            f"{dataset.reference} has no split {split!r}; it has {', '.join(dataset.splits)}",
+            hint=f"give --split {next(iter(reversed(dataset.splits)))}",
+        )
+    return dataset.splits[split]
 
 
 def open_for(predictor: Predictor, data: Reference, listener: Listener = silent) -> Dataset:
@@ -172,12 +204,7 @@ def evaluate_split(predictor: Predictor, dataset: Dataset, split: str, clock: fl
         DataError: if there is no such split, or not one image of it can be used.
     """
     clock = time.perf_counter() if clock is None else clock
-    if split not in dataset.splits:
-        raise DataError(
-            f"{dataset.reference} has no split {split!r}; it has {', '.join(dataset.splits)}",
-            hint=f"give --split {next(iter(reversed(dataset.splits)))}",
-        )
-    samples = dataset.splits[split]
+    samples = find_split(dataset, split)
     outputs = compute_outputs(predictor.engine, predictor.spec, samples)
     if not len(outputs.labels):
         first = outputs.bad[0][1] if outputs.bad else "it is empty"

@@ -103,8 +103,9 @@ def facts(plan: Plan, dataset: Dataset, predictor: Predictor) -> dict[str, dict[
         )
     data["Fingerprint"] = str(predictor.record.data.get("fingerprint") or dataset.fingerprint())
     height, width = config.image_size
+    kind = {1: "grey", 3: "colour"}.get(config.in_chans, f"{config.in_chans} channels")
     model = {
-        "Image": f"{height} × {width} pixels, {'grey' if config.in_chans == 1 else 'colour'}",
+        "Image": f"{height} × {width} pixels, {kind}",
         "Patch": f"{config.patch_size} × {config.patch_size} pixels",
         "Tokens": str(config.num_tokens),
         "Depth": str(config.depth),

@@ -122,13 +122,11 @@ def _read_split(root: str, prefix: str, level: _Level | None = None) -> _Found:
     level = level or _scan(os.path.join(root, prefix))
     start = f"{prefix}/" if prefix else ""
     found = _Found(stray=[start + name for name in level.images], others=[start + name for name in level.others])
+    spelt: dict[str, str] = {}
     for name in level.folders:
-        label = canonical(name)
-        if printable(name) != label:
-            raise DataError(
-                f"the name of class folder {printable(start + name)!r} in {root} is not valid UTF-8",
-                hint="rename the folder",
-            )
+        label = printable(name)  # bytes that are no UTF-8 are spelt out
+        if spelt.setdefault(label, canonical(name)) != canonical(name):
+            raise DataError(f"{root} has two folders that are called {start + label!r}", hint="rename one of them")
         images = found.classes.setdefault(label, [])
         for below, inner in _walk(root, start + name):
             images += [f"{below}/{image}" for image in inner.images]
