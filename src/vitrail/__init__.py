@@ -34,6 +34,7 @@ _HOMES = {
     ),
     **dict.fromkeys(("ViTConfig", "VisionTransformer", "create_model", "list_models"), "vitrail.models"),
     "ImageSpec": "vitrail.data.spec",
+    "analysis": "vitrail.analysis",
     "Predictor": "vitrail.jobs.predictor",
     "evaluate": "vitrail.jobs.evaluate",
     "fit": "vitrail.jobs.fit",

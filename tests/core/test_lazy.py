@@ -18,8 +18,15 @@ def test_a_name_is_imported_from_its_home():
         get("cube")
 
 
+def test_a_module_of_the_package_is_given_as_a_whole():
+    code = "import vitrail; print(vitrail.analysis.__name__, vitrail.analysis.attention_distance.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["vitrail.analysis", "attention_distance"]
+
+
 @pytest.mark.parametrize(
-    "package", ["vitrail", "vitrail.core", "vitrail.models", "vitrail.models.variants", "vitrail.bench"]
+    "package",
+    ["vitrail", "vitrail.core", "vitrail.models", "vitrail.models.variants", "vitrail.bench", "vitrail.analysis"],
 )
 def test_importing_a_package_does_not_import_torch(package):
     code = f"import sys, {package}; print('torch' in sys.modules)"

@@ -15,6 +15,7 @@ from vitrail.core.errors import ConfigError, DataError, ImageError
 from vitrail.data.pixels import load_pixels
 from vitrail.jobs.explain import explain_paths
 from vitrail.jobs.explanation_folder import ExplanationFolder
+from vitrail.weights.model_file import ModelRecord, save_model
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +166,23 @@ def test_long_names_and_names_that_are_no_text(tmp_path):
     ]
     assert names == ["ä" * 100 + ".png", "ä" * 100 + "-2.png", "A.png", "a-2.png"]
     assert folder.write_picture("", b"x").name == "image.png"
+
+
+def test_images_of_n_channels_are_explained_as_far_as_they_can_be_shown(tmp_path):
+    torch.manual_seed(0)
+    config = vitrail.ViTConfig.of(
+        img_size=8, patch_size=4, in_chans=5, embed_dim=8, depth=1, num_heads=2, num_classes=2
+    )
+    spec = vitrail.ImageSpec(size=(8, 8), mean=(0.5,) * 5, std=(0.5,) * 5, color="bands")
+    record = ModelRecord(config, ("sea", "land"), spec)
+    save_model(tmp_path / "model.safetensors", vitrail.VisionTransformer(config), record)
+    np.save(tmp_path / "bands.npy", np.random.default_rng(0).integers(0, 256, (9, 12, 5), dtype=np.uint8))
+    (found,) = explain_paths(tmp_path / "model.safetensors", [str(tmp_path / "bands.npy")], tmp_path / "out")
+    assert found.error is None
+    assert found.explanation.size == (9, 12)
+    assert found.explanation.prediction == vitrail.load(tmp_path / "model.safetensors").predict(found.path, top=3)[0]
+    with Image.open(found.files[0]) as picture:
+        assert picture.width > 600
 
 
 def test_nothing_is_made_when_something_is_wrong(digits_run, images, tmp_path):

@@ -11,7 +11,7 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], 
 
     Args:
         package: `__name__` of the package.
-        homes: public name → module in which it is defined.
+        homes: public name → module in which it is defined; a module of the package itself is given as a whole.
 
     Returns:
         The two functions, to be bound in the package.
@@ -20,7 +20,8 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], 
     def get(name: str) -> object:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(homes[name]), name)
+        home = importlib.import_module(homes[name])
+        return home if homes[name] == f"{package}.{name}" else getattr(home, name)
 
     def names() -> list[str]:
         return sorted(homes)
