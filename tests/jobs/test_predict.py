@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -86,6 +88,9 @@ def test_paths_folders_and_patterns(images, tmp_path):
     assert expand_paths([images[1], images[0]]) == [images[1], images[0]]
     assert expand_paths([str(tmp_path / "[0-3].png")]) == images[:4]
     assert expand_paths([str(tmp_path)]) == images
+    (tmp_path / "list.csv").write_text("label,path\nx,3.png\ny,2.png\nz,gone.png\n")
+    expected = [images[3], images[2], str(tmp_path / "gone.png"), images[0]]
+    assert expand_paths([str(tmp_path / "list.csv"), images[0]]) == expected
     (tmp_path / "a[1].png").write_bytes(b"")
     assert expand_paths([str(tmp_path / "a[1].png")]) == [str(tmp_path / "a[1].png")]
     for missing in ("nothing.png", "*.nothing"):
@@ -93,20 +98,104 @@ def test_paths_folders_and_patterns(images, tmp_path):
             expand_paths([str(tmp_path / missing)])
 
 
-def test_an_input_is_never_overwritten(digits_run, images, tmp_path):
-    odd = tmp_path / "image.csv"
-    odd.write_bytes((tmp_path / "0.png").read_bytes())
-    before = odd.read_bytes()
+@pytest.mark.parametrize("link", [os.link, os.symlink, os.replace])
+@pytest.mark.parametrize("given", ["{folder}", "{folder}/*", "{folder}/**/*.png", "{image}", "{folder}/list.txt"])
+def test_an_input_is_never_overwritten_whatever_it_is_called(digits_run, images, tmp_path, link, given):
+    folder, image, out = tmp_path / "deep" / "er", tmp_path / "deep" / "er" / "0.png", tmp_path / "out.csv"
+    folder.mkdir(parents=True)
+    os.replace(images[0], out)
+    if link is os.link or link is os.symlink:
+        link(out, image)
+    else:
+        out.replace(image)
+        out = tmp_path / "deep" / "out.csv"
+        out.symlink_to(image)
+    (folder / "list.txt").write_text("0.png\n")
+    before = image.read_bytes()
     with pytest.raises(vitrail.DataError, match="one of the inputs"):
-        predict_paths(digits_run.path, [str(odd)], str(odd))
-    assert odd.read_bytes() == before
+        predict_paths(digits_run.path, [given.format(folder=folder, image=image)], str(out))
+    assert image.read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == ["0.png", "list.txt"]
 
 
-def test_a_failed_prediction_leaves_no_half_file(digits_run, images, tmp_path):
-    stream = predict_paths(digits_run.path, images, str(tmp_path / "out.csv"))
+def test_a_list_is_never_overwritten(digits_run, images, tmp_path):
+    names = tmp_path / "list.csv"
+    names.write_text("path\n0.png\n")
+    with pytest.raises(vitrail.DataError, match="one of the inputs"):
+        predict_paths(digits_run.path, [str(names)], str(names))
+    assert names.read_text() == "path\n0.png\n"
+
+
+def test_paths_on_standard_input(digits_run, images, tmp_path, monkeypatch):
+    class Stdin:
+        buffer = io.BytesIO(b"\n".join([b"", os.fsencode(images[1]), b"gone.png", os.fsencode(images[0])]))
+
+    monkeypatch.setattr(sys, "stdin", Stdin)
+    answers = list(predict_paths(digits_run.path, [images[4], "-", images[3]]))
+    assert [answer.path for answer in answers] == [images[4], images[1], "gone.png", images[0], images[3]]
+    assert answers[2].error == "gone.png: no such file"
+    with pytest.raises(vitrail.DataError, match="names no path"):
+        predict_paths(digits_run.path, ["-"])
+    with pytest.raises(vitrail.DataError, match="named twice"):
+        predict_paths(digits_run.path, ["-", "-"])
+    Stdin.buffer = io.BytesIO(os.fsencode(images[0]))
+    (tmp_path / "out.csv").symlink_to(images[0])
+    stream = predict_paths(digits_run.path, ["-"], str(tmp_path / "out.csv"))
+    with pytest.raises(vitrail.DataError, match="one of the inputs"):
+        list(stream)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".jsonl", ".parquet"])
+def test_strict_stops_at_the_first_bad_image(digits_run, images, tmp_path, suffix):
+    stream = predict_paths(digits_run.path, images, str(tmp_path / f"out{suffix}"), strict=True)
+    assert [next(stream).path, next(stream).path] == images[:2]
+    with pytest.raises(vitrail.ImageError, match=r"2\.png: not an image"):
+        next(stream)
+    assert not list(tmp_path.glob("*out*"))
+    whole = [name for name in images if not name.endswith("2.png")]
+    assert len(list(predict_paths(digits_run.path, whole, str(tmp_path / f"out{suffix}"), strict=True))) == 4
+    assert (tmp_path / f"out{suffix}").is_file()
+
+
+def test_paths_are_asked_for_as_they_are_needed(digits_run, images):
+    asked = []
+
+    def names():
+        for number in range(100_000):
+            asked.append(number)
+            yield images[0]
+
+    predictor = vitrail.load(digits_run)
+    stream = predictor.stream(names())
+    for _ in range(65):
+        next(stream)
+    assert len(asked) <= 65 + 4 * 64
+    stream.close()
+
+
+def test_top_is_checked_before_anything_else(tmp_path):
+    with pytest.raises(vitrail.ConfigError, match="top = 0"):
+        predict_paths("nowhere", ["nothing"], top=0)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".jsonl", ".parquet"])
+def test_a_full_disk_leaves_the_old_file(digits_run, images, tmp_path, suffix, monkeypatch):
+    out = tmp_path / f"out{suffix}"
+    out.write_text("old")
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(vitrail.StorageError, match="No space left"):
+        list(predict_paths(digits_run.path, images, str(out)))
+    assert out.read_text() == "old"
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".jsonl", ".parquet"])
+def test_a_failed_prediction_leaves_no_half_file(digits_run, images, tmp_path, suffix):
+    stream = predict_paths(digits_run.path, images, str(tmp_path / f"out{suffix}"))
+    assert not list(tmp_path.glob("*out*")), "nothing is written before the first answer is asked for"
     next(stream)
     stream.close()
-    assert not list(tmp_path.glob("*out.csv*"))
+    assert not list(tmp_path.glob("*out*"))
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".jsonl", ".parquet"])

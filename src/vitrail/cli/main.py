@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from vitrail import __version__
+from vitrail.cli.json_stream import explain_error, is_on_stdout
 from vitrail.cli.parser import Parser
 from vitrail.core.errors import UsageError, VitrailError
 from vitrail.core.table import Table
@@ -24,6 +25,7 @@ VERBS: Table[str] = Table(
         "fit": "train a classifier on your images",
         "evaluate": "measure a trained model on labelled images",
         "predict": "classify images",
+        "embed": "compute features of images, for searching, clustering or another classifier",
         "explain": "show what a model looks at",
         "models": "list the models, with their cost",
     },
@@ -95,10 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         execute(given)
     except VitrailError as error:
-        _complain(error.message, error.hint, as_json)
+        _complain(*explain_error(error), as_json and not is_on_stdout(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        _complain("interrupted", "", as_json)
+    except KeyboardInterrupt as error:
+        _complain(*explain_error(error), as_json and not is_on_stdout(error))
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -108,9 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except Exception as error:
         traceback.print_exc()
-        _complain(
-            f"internal error: {error!r}", "this is a bug of vitrail: please report it with the lines above", as_json
-        )
+        _complain(*explain_error(error), as_json and not is_on_stdout(error))
         return 1
     return 0
 

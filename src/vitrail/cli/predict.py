@@ -14,10 +14,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: of this verb.
     """
-    parser.add_argument("reference", metavar="REF", help="run folder or model file")
-    parser.add_argument("paths", metavar="PATH", nargs="+", help="images, folders of images, or glob patterns")
+    add_inputs(parser)
     parser.add_argument("--out", metavar="FILE", help="write the answers to a .csv, .json, .jsonl or .parquet file")
     parser.add_argument("--top", type=positive_int, default=1, metavar="K", help="name the K best classes (default: 1)")
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Declare what any verb takes that looks at many images.
+
+    Args:
+        parser: of the verb.
+    """
+    parser.add_argument("reference", metavar="REF", help="run folder or model file")
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="+",
+        help="images, folders of images, glob patterns (** for any folders), lists of paths (.txt, or .csv or .parquet "
+        "with a column `path`), or - for one path a line on stdin",
+    )  # fmt: skip
+    parser.add_argument("--strict", action="store_true", help="stop at the first image that cannot be used")
     parser.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
 
 
@@ -27,21 +41,25 @@ def run(options: argparse.Namespace) -> None:
     Args:
         options: the parsed flags.
     """
-    from vitrail.cli.console import print_json
+    from vitrail.cli.answer_table import table_lines
+    from vitrail.cli.json_stream import JsonStream
+    from vitrail.cli.progress import Progress, ended_by_sigterm
     from vitrail.jobs.predict import predict_paths
 
-    answers = predict_paths(options.reference, options.paths, options.out, options.top, options.device)
-    if options.json:
-        print_json({"predictions": [answer.to_json() for answer in answers], "out": options.out})
-        return
-    count = failed = 0
-    for answer in answers:
-        count += 1
-        failed += answer.error is not None
-        if options.out is None:
-            best = "  ".join(f"{label} {100 * probability:.1f} %" for label, probability in answer.top)
-            print(f"{answer.path}\t{best if answer.error is None else 'error: ' + answer.error}", flush=count <= 1)
-    if options.out is not None:
-        print(f"{count} answers in {options.out}", file=sys.stderr)
-    if failed:
-        print(f"warning: {failed} of {count} images could not be used", file=sys.stderr)
+    printed = options.json or options.out is None
+    progress = Progress(shown=not (printed and sys.stdout.isatty()))
+    with ended_by_sigterm():
+        answers = progress.watch(
+            predict_paths(options.reference, options.paths, options.out, options.top, options.device, options.strict)
+        )
+        if options.json:
+            with JsonStream("predictions", {"out": options.out}) as stream:
+                for answer in answers:
+                    stream.add(answer.to_json())
+        elif options.out is None:
+            for line in table_lines(answers):
+                print(line, flush=True)
+        else:
+            for _ in answers:
+                pass
+    progress.summarise(options.out)

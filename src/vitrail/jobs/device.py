@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,9 @@ from vitrail.models.config import ViTConfig
 ONE_THREAD_MACS = 5e8
 """Steps of fewer multiply-accumulates run in one thread: a second one gains little (0.7 of the time on an idle machine)
 and costs much where another program wants the core (20 times the time), since threads meet after every operation."""
+
+CPU_BYTES, GPU_BYTES = 8 * 2**20, 512 * 2**20
+"""Hidden values of the MLP for a batch while predicting: on a CPU more than this no longer fits its caches."""
 
 
 def choose_device(name: str | None) -> torch.device:
@@ -55,6 +59,21 @@ def describe_device(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
     return f"{device.type}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def choose_batch_size(config: ViTConfig, device: torch.device) -> int:
+    """Choose how many images to run at once where only speed matters.
+
+    Args:
+        config: the model.
+        device: where it runs.
+
+    Returns:
+        A power of two, 8 … 64 on a CPU, 8 … 512 elsewhere.
+    """
+    room, most = (CPU_BYTES, 64) if device.type == "cpu" else (GPU_BYTES, 512)
+    image = 4 * config.num_tokens * config.embed_dim * config.block.mlp_ratio
+    return int(min(most, max(8, 2 ** int(math.log2(max(1, room / image))))))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from vitrail.data.dataset import Samples
-from vitrail.data.decode import ImageList
+from vitrail.data.decode import ImageLike, ImageList
 from vitrail.data.pixels import stream_pixels
 from vitrail.data.spec import ImageSpec
 from vitrail.engines.build import Engine
@@ -36,14 +36,14 @@ class Outputs:
 
 
 def stream_outputs(
-    engine: Engine, spec: ImageSpec, images: ImageList, batch_size: int = BATCH_SIZE
+    engine: Engine, spec: ImageSpec, images: ImageList | Iterator[ImageLike], batch_size: int = BATCH_SIZE
 ) -> Iterator[tuple[list[int], npt.NDArray[np.float32], list[tuple[int, str]]]]:
     """Run images through an engine in order, batch by batch.
 
     Args:
         engine: what executes the model.
         spec: the exact preprocessing.
-        images: paths, encoded bytes, PIL images or arrays.
+        images: paths, encoded bytes, PIL images or arrays; an iterator is asked for a few batches at a time.
         batch_size: images at once.
 
     Yields:

@@ -1,79 +1,89 @@
-"""Classify files, folders and patterns."""
+"""Classify files, folders, patterns and lists of paths."""
 
 from __future__ import annotations
 
-import glob
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from vitrail.core.errors import DataError
-from vitrail.data.decode import is_image_name
-from vitrail.jobs.answers import AnswerFile
-from vitrail.jobs.predictor import Prediction, load
+from vitrail.core.errors import ConfigError, ImageError
+from vitrail.jobs.answer_file import AnswerFile
+from vitrail.jobs.answers import FORMATS
+from vitrail.jobs.inputs import Inputs, apart_from
+from vitrail.jobs.predictor import Embedding, Prediction, load
 from vitrail.weights.reference import Reference
+
+Answer = TypeVar("Answer", Prediction, Embedding)
 
 
 def predict_paths(
-    reference: Reference, paths: Sequence[str], out: str | None = None, top: int = 1, device: str | None = "cpu"
+    reference: Reference,
+    paths: Sequence[str],
+    out: str | None = None,
+    top: int = 1,
+    device: str | None = "cpu",
+    strict: bool = False,
 ) -> Iterator[Prediction]:
-    """Classify images named by path, and write the answers as they come.
+    """Classify images named by path, and write the answers as they come; memory does not grow with their number.
 
     Args:
         reference: a run folder or model file.
-        paths: files, folders (all images below), or glob patterns.
+        paths: files; folders (all images below); glob patterns; lists of paths; "-" for lines of standard input.
         out: `.csv`, `.json`, `.jsonl` or `.parquet` to write; None for none.
         top: how many classes to name.
         device: where to compute; None or "auto" for the fastest there is.
+        strict: stop at the first image that cannot be used.
 
     Returns:
-        One answer for each image, in order; consumed as a stream, the file is complete when it ends.
+        One answer for each image, in order; consumed as a stream, the file is there when it ends, and not before.
 
     Raises:
         WeightsError: if the model cannot be loaded.
-        DataError: if a path is missing or holds no image, or `out` has another suffix or cannot be written.
+        ConfigError: if `top` is below 1.
+        DataError: if a path is missing or holds no image; or `out` has another suffix, cannot be written, or is one of
+            the inputs.
+        ImageError: while streaming, for a bad image, if `strict`.
         StorageError: if writing fails midway.
     """
-    files = expand_paths(paths)
+    if top < 1:
+        raise ConfigError(f"top = {top} is not allowed", hint="allowed: 1 or more")
+    writer = None if out is None else FORMATS[Path(out).suffix.lower()]
+    inputs = Inputs.named(paths)
+    file = None if out is None else AnswerFile[Prediction](Path(out), inputs)
     predictor = load(reference, device)
-    stream = predictor.stream(files, top)
-    return stream if out is None else AnswerFile.open(Path(out), files).write(stream)
+    answers = predictor.stream(iter(inputs) if file is None else apart_from(file.path, inputs), top)
+    answers = refuse_bad(answers) if strict else answers
+    return answers if file is None or writer is None else file.write(answers, writer)
+
+
+def refuse_bad(answers: Iterable[Answer]) -> Iterator[Answer]:
+    """Stop at the first image that could not be used.
+
+    Args:
+        answers: in order.
+
+    Yields:
+        The answers before it.
+
+    Raises:
+        ImageError: that names it, with the reason.
+    """
+    for answer in answers:
+        if answer.error is not None:
+            raise ImageError(answer.error, hint="mend or remove the file, or leave out --strict")
+        yield answer
 
 
 def expand_paths(paths: Iterable[str]) -> list[str]:
-    """Turn files, folders and patterns into a list of files.
+    """Turn what was named into a list of files.
 
     Args:
-        paths: what the user named.
+        paths: as for `predict_paths`.
 
     Returns:
-        Files in the order named; those of a folder or pattern sorted.
+        Files in the order named; those of a folder or pattern sorted, folder by folder.
 
     Raises:
         DataError: if one is missing or stands for no image.
     """
-    files: list[str] = []
-    for path in paths:
-        if os.path.isdir(path):
-            found = [
-                os.path.join(folder, name)
-                for folder, folders, names in os.walk(path)
-                if folders.sort() is None
-                for name in sorted(names)
-                if is_image_name(name) and not name.startswith(".")
-            ]
-            if not found:
-                raise DataError(
-                    f"{path}: no image in this folder", hint="images end in .jpg, .png, .webp, .bmp, .gif, .tif …"
-                )
-            files += found
-        elif os.path.isfile(path):
-            files.append(path)
-        elif glob.has_magic(path):
-            found = sorted(name for name in glob.glob(path, recursive=True) if os.path.isfile(name))
-            if not found:
-                raise DataError(f"{path}: no file fits this pattern")
-            files += found
-        else:
-            raise DataError(f"{path}: no such file or folder", hint="give images, folders of images, or glob patterns")
-    return files
+    return list(Inputs.named(paths))

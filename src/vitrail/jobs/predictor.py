@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from vitrail.core.errors import ConfigError, ImageError
 from vitrail.data.decode import ImageLike, ImageList
 from vitrail.data.spec import ImageSpec
-from vitrail.engines.build import build_engine
+from vitrail.engines.build import Engine, build_engine
 from vitrail.evaluation.metrics import softmax
-from vitrail.jobs.device import choose_device
-from vitrail.jobs.inference import BATCH_SIZE, stream_outputs
+from vitrail.jobs.device import choose_batch_size, choose_device, thread_limit
+from vitrail.jobs.inference import stream_outputs
+from vitrail.models.features import Features
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.weights.model_file import ModelRecord, load_model
 from vitrail.weights.reference import Reference, model_path
@@ -58,6 +61,31 @@ class Prediction:
         }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Embedding:
+    """Hold the features of one image.
+
+    Args:
+        path: the image, as it was named; "" for images that have no name.
+        features: (dim,) or (tokens, dim) float32; None if the image could not be used.
+        error: why the image could not be used; None if it could.
+    """
+
+    path: str
+    features: npt.NDArray[np.float32] | None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Hold what a model gave for some images: names of all, outputs of those in good places, reasons of the bad."""
+
+    names: list[str]
+    good: list[int]
+    outputs: npt.NDArray[np.float32]
+    bad: dict[int, str]
+
+
 class Predictor:
     """Answer for images: any path, encoded bytes, PIL image or uint8 array, of any size.
 
@@ -72,7 +100,8 @@ class Predictor:
         self.model = model
         self.record = record
         self.path = path
-        self.engine = build_engine("torch", model, device=str(choose_device(device)))
+        self.device = choose_device(device)
+        self.engine = build_engine("torch", model, device=str(self.device))
 
     @property
     def spec(self) -> ImageSpec:
@@ -96,12 +125,7 @@ class Predictor:
         Raises:
             ImageError: if one cannot be used.
         """
-        rows = []
-        for _, outputs, bad in stream_outputs(self.engine, self.spec, _listed(images)):
-            if bad:
-                raise ImageError(bad[0][1])
-            rows.append(outputs)
-        return np.concatenate(rows)
+        return self._rows(self.engine, images, (len(self.classes),))
 
     def predict(self, images: Images, top: int = 1) -> list[Prediction]:
         """Classify images.
@@ -118,13 +142,12 @@ class Predictor:
         """
         return list(self.stream(_listed(images), top))
 
-    def stream(self, images: ImageList, top: int = 1, batch_size: int = BATCH_SIZE) -> Iterator[Prediction]:
-        """Classify images one batch after another, holding no more than two in memory.
+    def stream(self, images: Iterable[ImageLike] | npt.NDArray[np.uint8], top: int = 1) -> Iterator[Prediction]:
+        """Classify images one batch after another, holding no more than four in memory.
 
         Args:
-            images: what to classify.
+            images: what to classify; an iterator is asked for them as they are needed.
             top: how many classes to name.
-            batch_size: images at once.
 
         Yields:
             One answer for each image, in order.
@@ -134,16 +157,54 @@ class Predictor:
         """
         if top < 1:
             raise ConfigError(f"top = {top} is not allowed; allowed: 1 … {len(self.classes)}")
-        for good, outputs, bad in stream_outputs(self.engine, self.spec, images, batch_size):
-            answers = {number: Prediction(_name(images[number]), None, None, (), reason) for number, reason in bad}
-            if good:
-                probabilities = softmax(outputs / np.float32(self.record.temperature))
+        for batch in self._batches(self.engine, images):
+            answers = {place: Prediction(batch.names[place], None, None, (), why) for place, why in batch.bad.items()}
+            if batch.good:
+                probabilities = softmax(batch.outputs / np.float32(self.record.temperature))
                 order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
-                for row, number in enumerate(good):
+                for row, place in enumerate(batch.good):
                     best = tuple((self.classes[one], float(probabilities[row, one])) for one in order[row])
-                    answers[number] = Prediction(_name(images[number]), best[0][0], best[0][1], best)
-            for number in sorted(answers):
-                yield answers[number]
+                    answers[place] = Prediction(batch.names[place], best[0][0], best[0][1], best)
+            for place in sorted(answers):
+                yield answers[place]
+
+    def embed(self, images: Images, pool: str = "model") -> npt.NDArray[np.float32]:
+        """Compute features of images: what the model knows of them before its head.
+
+        Args:
+            images: one image or several.
+            pool: "model" for the input of the head, "class_token", "mean" of the patches, or "tokens" for all.
+
+        Returns:
+            (n, dim) float32; (n, tokens, dim) for "tokens".
+
+        Raises:
+            ConfigError: for an unknown pool, or for the class token of a model that has none.
+            ImageError: if an image cannot be used.
+        """
+        features = Features(self.model, pool)
+        return self._rows(build_engine("torch", features, device=str(self.device)), images, features.shape())
+
+    def stream_features(
+        self, images: Iterable[ImageLike] | npt.NDArray[np.uint8], pool: str = "model"
+    ) -> Iterator[Embedding]:
+        """Compute features one batch after another, as `stream` does.
+
+        Args:
+            images: as for `stream`.
+            pool: as for `embed`.
+
+        Yields:
+            One answer for each image, in order.
+
+        Raises:
+            ConfigError: as `embed`.
+        """
+        engine = build_engine("torch", Features(self.model, pool), device=str(self.device))
+        for batch in self._batches(engine, images):
+            rows = dict(zip(batch.good, batch.outputs, strict=True))
+            for place, name in enumerate(batch.names):
+                yield Embedding(name, rows.get(place), batch.bad.get(place))
 
     def explain(self, image: ImageLike) -> Explanation:
         """Compute what the model looks at in an image.
@@ -161,6 +222,36 @@ class Predictor:
         from vitrail.jobs.explain import explain
 
         return explain(self, image)
+
+    def _rows(self, engine: Engine, images: Images, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+        """Put the outputs for all images together, each of one shape; a bad image is an error."""
+        rows = [np.empty((0, *shape), dtype=np.float32)]
+        for batch in self._batches(engine, _listed(images)):
+            for reason in batch.bad.values():
+                raise ImageError(reason)
+            rows.append(batch.outputs)
+        return np.concatenate(rows)
+
+    def _batches(self, engine: Engine, images: Iterable[ImageLike] | npt.NDArray[np.uint8]) -> Iterator[_Batch]:
+        """Run images through an engine, remembering only the names of those on their way."""
+        size = choose_batch_size(self.model.config, self.device)
+        names: deque[str] = deque()
+        start = 0
+
+        def named() -> Iterator[ImageLike]:
+            for image in images:
+                names.append(_name(image))
+                yield image
+
+        def limited(batch: Tensor) -> Tensor:
+            with thread_limit(self.model.config, len(batch), self.device):
+                return engine(batch)
+
+        for good, outputs, bad in stream_outputs(limited, self.spec, named(), size):
+            count = len(good) + len(bad)
+            reasons = {number - start: reason for number, reason in bad}
+            yield _Batch([names.popleft() for _ in range(count)], [number - start for number in good], outputs, reasons)
+            start += count
 
 
 def load(reference: Reference | Any, device: str | None = "cpu") -> Predictor:

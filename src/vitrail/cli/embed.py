@@ -1,0 +1,46 @@
+"""`vitrail embed`."""
+
+from __future__ import annotations
+
+import argparse
+
+from vitrail.cli.predict import add_inputs
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags.
+
+    Args:
+        parser: of this verb.
+    """
+    add_inputs(parser)
+    parser.add_argument("--out", metavar="FILE", required=True, help="write the features to this .parquet file")
+    parser.add_argument(
+        "--pool", default="model", choices=("model", "class_token", "mean", "tokens"),
+        help="what to take: the input of the model's head, the class token, the mean of the patches, or all tokens "
+        "(default: model)",
+    )  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compute features and write them.
+
+    Args:
+        options: the parsed flags.
+    """
+    from vitrail.cli.console import print_json
+    from vitrail.cli.progress import Progress, ended_by_sigterm
+    from vitrail.jobs.embed import embed_paths
+
+    progress = Progress()
+    shape = None
+    with ended_by_sigterm():
+        stream = embed_paths(
+            options.reference, options.paths, options.out, options.pool, options.device, options.strict
+        )
+        for answer in progress.watch(stream):
+            shape = shape if answer.features is None else list(answer.features.shape)
+    if options.json:
+        figures = {"n": progress.count, "failed": progress.failed, "pool": options.pool, "shape": shape}
+        print_json({"out": options.out, **figures})
+    progress.summarise(options.out)
