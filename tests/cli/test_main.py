@@ -46,10 +46,23 @@ def wrong(tmp_path_factory, run):
         image.write_bytes(b"no image")
     Image.new("L", (12, 12)).save(folder / "image.png")
     (folder / "columns.csv").write_text("file,klass\na.png,cat\n")
+    (folder / "cells.csv").write_text("path,label\na.png,cat,tabby\n")
+    (folder / "blank.csv").write_text("path,label\na.png,cat\n,dog\n")
+    (folder / "only-header.csv").write_text("path,label\n")
+    (folder / "empty.txt").write_text("\n\n")
+    (folder / "list.txt").write_text("image.png\n")
+    (folder / "broken.parquet").write_text("PAR1")
+    (folder / "linked").mkdir()
+    (folder / "linked" / "image.png").write_bytes((folder / "image.png").read_bytes())
+    (folder / "taken.csv").hardlink_to(folder / "linked" / "image.png")
+    (folder / "taken.parquet").symlink_to(folder / "linked" / "image.png")
+    (folder / "folder.csv").mkdir()
+    (folder / "broken.png").write_bytes(b"no image")
     model = (run / "model.safetensors").read_bytes()
     (folder / "cut.safetensors").write_bytes(model[: len(model) // 2])
     (folder / "other.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0" + b"{}".ljust(16))
     (folder / "file").write_text("")
+    (folder / "digits.csv").write_text(f"path,label\n{folder / 'image.png'},3\n")
     _, record = load_model(run / "model.safetensors")
     flat = replace(record, config=record.config.updated(depth=0))
     save_model(folder / "flat.safetensors", vitrail.VisionTransformer(flat.config), flat)
@@ -88,6 +101,72 @@ WRONG = {
     "folder without image": (["predict", "{run}", "{wrong}/empty"], "empty", ".png"),
     "unknown suffix": (["predict", "{run}", "{wrong}/image.png", "--out", "{wrong}/x.doc"], ".doc", ".csv"),
     "unwritable answers": (["predict", "{run}", "{wrong}/image.png", "--out", "{wrong}/file/x.csv"], "x.csv", "--out"),
+    "missing folder": (["predict", "{run}", "{wrong}/gone/"], "gone/", "folders"),
+    "pattern without match": (["predict", "{run}", "{wrong}/**/*.gif"], "*.gif", "**"),
+    "pattern in a missing folder": (["predict", "{run}", "{wrong}/gone/*.png"], "gone cannot be read", "path"),
+    "list without its column": (["predict", "{run}", "{wrong}/columns.csv"], "'file', 'klass'", "'path'"),
+    "list with a wrong row": (["predict", "{run}", "{wrong}/cells.csv"], "line 2", "quotes"),
+    "list with an empty path": (["predict", "{run}", "{wrong}/blank.csv"], "line 3: path is empty", "row"),
+    "list of nothing": (["predict", "{run}", "{wrong}/only-header.csv"], "only-header.csv names no path", "row"),
+    "text of nothing": (["predict", "{run}", "{wrong}/empty.txt"], "empty.txt names no path", "row"),
+    "list that is no Parquet": (["predict", "{run}", "{wrong}/broken.parquet"], "broken.parquet", "Parquet"),
+    "stdin twice": (["predict", "{run}", "-", "-"], "twice", "once"),
+    "answers into a folder": (
+        ["predict", "{run}", "{wrong}/image.png", "--out", "{wrong}/folder.csv"],
+        "folder",
+        "file",
+    ),
+    "answers over the list": (["predict", "{run}", "{wrong}/blank.csv", "--out", "{wrong}/blank.csv"], "line 3", ""),
+    "answers over an image": (
+        ["predict", "{run}", "{wrong}/linked", "--out", "{wrong}/taken.csv"],
+        "taken.csv",
+        "name",
+    ),
+    "answers over a match": (
+        ["predict", "{run}", "{wrong}/lin*/*", "--out", "{wrong}/taken.parquet"],
+        "taken.parquet",
+        "another name",
+    ),
+    "bad image with --strict": (["predict", "{run}", "{wrong}/broken.png", "--strict"], "broken.png: not", "--strict"),
+    "bad image with --strict and --out": (
+        ["predict", "{run}", "{wrong}/broken.png", "--strict", "--out", "{wrong}/out.csv"],
+        "broken.png: not",
+        "mend",
+    ),
+    "embed without --out": (["embed", "{run}", "{wrong}/image.png"], "--out", "--help"),
+    "embed into numpy": (["embed", "{run}", "{wrong}/image.png", "--out", "{wrong}/out.npy"], ".npy", ".parquet"),
+    "embed into a folder": (["embed", "{run}", "{wrong}/image.png", "--out", "{wrong}"], "", ".parquet"),
+    "embed below a file": (
+        ["embed", "{run}", "{wrong}/image.png", "--out", "{wrong}/file/x.parquet"],
+        "x.parquet",
+        "--out",
+    ),
+    "embed over an image": (
+        ["embed", "{run}", "{wrong}/linked", "--out", "{wrong}/taken.parquet"],
+        "taken.parquet",
+        "another name",
+    ),
+    "unknown pool": (
+        ["embed", "{run}", "{wrong}/image.png", "--out", "{wrong}/out.parquet", "--pool", "sum"],
+        "sum",
+        "",
+    ),
+    "no class token": (
+        ["embed", "{run}", "{wrong}/image.png", "--out", "{wrong}/out.parquet", "--pool", "class_token"],
+        "no class token",
+        "mean",
+    ),
+    "embed of nothing": (["embed", "{run}", "{wrong}/gone.png", "--out", "{wrong}/out.parquet"], "gone.png", "images"),
+    "embed of a variant": (
+        ["embed", "S/16", "{wrong}/image.png", "--out", "{wrong}/out.parquet"],
+        "variant",
+        "vitrail",
+    ),
+    "bad image to embed with --strict": (
+        ["embed", "{run}", "{wrong}/broken.png", "--strict", "--out", "{wrong}/out.parquet"],
+        "broken.png",
+        "mend",
+    ),
     "top 0": (["predict", "{run}", "{wrong}/image.png", "--top", "0"], "--top", ""),
     "no folder for pictures": (["explain", "{run}", "{wrong}/image.png"], "--out", ""),
     "missing image to explain": (
@@ -107,6 +186,10 @@ WRONG = {
     "no attention": (["explain", "{wrong}/flat.safetensors", "{wrong}/image.png", "--out", "{wrong}/new"], "depth", ""),
     "classes unknown to the model": (["evaluate", "{run}", "{wrong}/good"], "'cat', 'dog'", ""),
     "unknown split": (["evaluate", "{run}", "digits", "--split", "exam"], "exam", "--help"),
+    "unknown suffix of a table": (["evaluate", "{run}", "digits", "--out", "{wrong}/x.doc"], ".doc", ".csv, .parquet"),
+    "unwritable table": (["evaluate", "{run}", "digits", "--out", "{wrong}/file/x.csv"], "x.csv", "--out"),
+    "table is the data": (["evaluate", "{run}", "{wrong}/digits.csv", "--out", "{wrong}/digits.csv"], "inputs", "name"),
+    "table is a folder": (["evaluate", "{run}", "digits", "--out", "{wrong}/folder.csv"], "folder", "file name"),
     "unknown verb": (["fti", "digits"], "fti", "fit"),
     "unknown flag": (["fit", "digits", "--epoch", "3"], "--epoch", "--epochs"),
     "epochs and minutes": (["fit", "digits", "--epochs", "1", "--minutes", "1"], "--minutes", ""),
@@ -120,6 +203,7 @@ def test_wrong_input_gets_one_error_and_a_hint(case, run, wrong, capsys, monkeyp
     monkeypatch.chdir(tmp_path)
     arguments, words, hint = WRONG[case]
     arguments = [argument.format(run=run, wrong=wrong) for argument in arguments]
+    before = sorted(wrong.rglob("*"))
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -137,6 +221,7 @@ def test_wrong_input_gets_one_error_and_a_hint(case, run, wrong, capsys, monkeyp
     assert answer.keys() == {"error", "hint"}
     assert words in answer["error"]
     assert not (tmp_path / "runs").exists()
+    assert sorted(wrong.rglob("*")) == before, "nothing is left behind"
 
 
 def test_a_bug_says_so_and_exits_with_1(capsys, monkeypatch):

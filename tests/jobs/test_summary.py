@@ -71,13 +71,18 @@ def pixels_of(picture):
     return np.asarray(Image.open(io.BytesIO(picture.content)))
 
 
+def columns_of(evaluation, dataset):
+    probabilities = softmax(evaluation.outputs.logits)
+    return prediction_columns(dataset.splits["test"], dataset.classes, evaluation.outputs, probabilities)
+
+
 @pytest.fixture
 def folder(tmp_path):
     return RunFolder(tmp_path)
 
 
 def test_every_image_is_in_the_table_in_order(dataset, evaluation):
-    columns = prediction_columns(evaluation, dataset, softmax(evaluation.outputs.logits))
+    columns = columns_of(evaluation, dataset)
     assert list(columns) == ["path", "label", "predicted", "probability", "correct", "error"]
     rows = pyarrow.table(columns).to_pylist()
     assert [row["label"] for row in rows] == list("012345678")
@@ -92,7 +97,7 @@ def test_every_image_is_in_the_table_in_order(dataset, evaluation):
 
 def test_columns_have_their_types_even_without_errors(dataset, evaluation):
     good = replace(evaluation, outputs=replace(evaluation.outputs, bad=()))
-    columns = prediction_columns(good, dataset, softmax(good.outputs.logits))
+    columns = columns_of(good, dataset)
     assert [str(column.type) for column in columns.values()] == [
         "string",
         "string",

@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", default="test", choices=("test", "val", "train"), help="which images (default: test)"
     )
+    parser.add_argument("--out", metavar="FILE", help="write the answer for every image: .csv or .parquet")
     parser.add_argument("--strict", action="store_true", help="stop if one image cannot be used")
     parser.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
 
@@ -33,10 +34,16 @@ def run(options: argparse.Namespace) -> None:
 
     with Console() as console:
         evaluation = evaluate(
-            options.reference, options.data, options.split, options.device, console, strict=options.strict
+            options.reference,
+            options.data,
+            options.split,
+            options.device,
+            console,
+            strict=options.strict,
+            out=options.out,
         )
     if options.json:
         print_json(evaluation.to_json())
     else:
         next_command = f"vitrail predict {options.reference} IMAGE…"
-        print_glance(digest_evaluation(evaluation, {}, next_command))
+        print_glance(digest_evaluation(evaluation, {"answers": options.out} if options.out else {}, next_command))

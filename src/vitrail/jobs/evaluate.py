@@ -176,16 +176,27 @@ def open_for(predictor: Predictor, data: Reference, listener: Listener = silent)
     record = predictor.record
     seed = int(record.training.get("seed", 0))
     made = tuple(record.data.get("made_splits", ()))
-    if made:
-        dataset = open_dataset(data, seed, record.classes, made)
-        if dataset.fingerprint() == record.data.get("fingerprint"):
-            return dataset
-        if str(data) == record.data.get("reference"):
-            listener(
-                Note(f"{data} has changed since training: some images of its test split may have been trained on", True)
-            )
-            return dataset
+    dataset = _opened_as_for_training(data, seed, record.classes, made)
+    if dataset is not None and dataset.fingerprint() == record.data.get("fingerprint"):
+        return dataset
+    if made and str(data) == record.data.get("reference"):
+        listener(
+            Note(f"{data} has changed since training: some images of its test split may have been trained on", True)
+        )
+        return dataset or open_dataset(data, seed, record.classes)
     return open_dataset(data, seed, record.classes)
+
+
+def _opened_as_for_training(
+    data: Reference, seed: int, classes: tuple[str, ...], made: tuple[str, ...]
+) -> Dataset | None:
+    """Set the same images aside again; None where training set none aside, or these data are too few for it."""
+    if not made:
+        return None
+    try:
+        return open_dataset(data, seed, classes, made)
+    except DataError:  # whatever else is wrong with the data is said when they are opened plainly
+        return None
 
 
 def evaluate_split(predictor: Predictor, dataset: Dataset, split: str, clock: float | None = None) -> Evaluation:

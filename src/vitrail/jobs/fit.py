@@ -23,6 +23,7 @@ from vitrail.jobs.report_facts import Story, flat
 from vitrail.jobs.report_pictures import first_batches
 from vitrail.jobs.run_folder import RunFolder
 from vitrail.jobs.summary import write_summary
+from vitrail.jobs.tally import peak_memory
 from vitrail.jobs.tracking import Tracker, find_tracker, tracking
 from vitrail.jobs.training import Training
 from vitrail.models.config import ViTConfig
@@ -194,6 +195,7 @@ def _finish(folder: RunFolder, plan: Plan, dataset: Dataset, training: Training)
     training.write_bad_files(evaluation)
     training.tell(Finished(split, evaluation.metrics, dict(flat(to_dict(plan)))))
     batches = first_batches(training.loader, training.device)
-    story = Story(training.seconds, training.notes, batches, describe_device(training.device))
+    device = describe_device(training.device)
+    story = Story(training.seconds, training.notes, batches, device, peak_memory())
     write_summary(folder, evaluation, plan, dataset, predictor, story)
     return Run(folder.path, evaluation, plan, training.seconds)

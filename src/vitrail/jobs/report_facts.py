@@ -11,7 +11,6 @@ from vitrail.data.dataset import Dataset
 from vitrail.data.loader import Batch
 from vitrail.jobs.plan import Plan
 from vitrail.jobs.predictor import Predictor
-from vitrail.jobs.tally import peak_memory
 
 if TYPE_CHECKING:
     from vitrail.report.data import Expense
@@ -26,12 +25,14 @@ class Story:
         notes: what was decided, a sentence each.
         batches: the first of training.
         device: where it was trained, in words.
+        memory: bytes that the process has held at most; 0 if unknown.
     """
 
     seconds: float
     notes: Sequence[str] = ()
     batches: Sequence[Batch] = ()
     device: str = ""
+    memory: int = 0
 
 
 def expense(records: Sequence[Mapping[str, Any]], cost: Cost, story: Story, testing: float, batch_size: int) -> Expense:
@@ -64,7 +65,7 @@ def expense(records: Sequence[Mapping[str, Any]], cost: Cost, story: Story, test
     parts["everything else"] = max(0.0, story.seconds - sum(parts.values()))
     images, steps = int(_sum(records, "images")), max((int(record["step"]) for record in records), default=0)
     training = parts["preparing batches"] + parts["learning"]
-    memory = max([*(float(record.get("peak_memory_mb", 0)) for record in records), peak_memory() / 1e6])
+    memory = max([story.memory, *(1e6 * float(record.get("peak_memory_mb", 0)) for record in records)])
     figures = {
         "Steps": f"{steps:,} of about {batch_size} images",
         "Images seen": f"{images:,}",
@@ -72,7 +73,7 @@ def expense(records: Sequence[Mapping[str, Any]], cost: Cost, story: Story, test
         "Parameters": f"{cost.parameters:,}",
         "MACs an image": quantity(cost.macs),
         "Computed in training": quantity(6 * cost.macs * images, "FLOP"),
-        "Peak memory": quantity(memory * 1e6, "B") if memory else "",
+        "Peak memory": quantity(memory, "B") if memory else "",
         "Device": story.device,
     }
     return Expense(parts, {name: value for name, value in figures.items() if value})

@@ -45,7 +45,8 @@ def write_summary(
     from vitrail.report.page import render_report
 
     probabilities = softmax(evaluation.outputs.logits / np.float32(predictor.record.temperature))
-    folder.write_predictions(prediction_columns(evaluation, dataset, probabilities))
+    samples = dataset.splits[evaluation.split]
+    folder.write_predictions(prediction_columns(samples, dataset.classes, evaluation.outputs, probabilities))
     data = _collect(folder, evaluation, plan, dataset, predictor, story, probabilities)
     write_atomically(folder.report, render_report(data))
 
