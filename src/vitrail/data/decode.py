@@ -122,6 +122,8 @@ def _read(file: IO[bytes], max_pixels: int, header_only: bool = False) -> Decode
     """Find out the format, and let the one that knows it read it."""
     magic = file.read(8)
     file.seek(0)
+    if not magic:
+        raise ImageError("the file is empty")
     if magic.startswith(NPY_MAGIC):
         return read_npy(file, max_pixels, header_only)
     is_tiff = magic.startswith(TIFF_MAGICS)
