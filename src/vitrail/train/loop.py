@@ -179,17 +179,7 @@ def take_step(
     state.model.train()
     state.optimizer.zero_grad(set_to_none=True)
     before = [buffer.clone() for buffer in state.model.buffers()]
-    count, size = len(batch.images), recipe.micro_batch or len(batch.images)
-    loss, correct = 0.0, 0
-    for start in range(0, count, size):
-        part = slice(start, start + size)
-        with autocast(recipe, device):
-            output = state.model(batch.images[part])
-            part_loss = objective(output, batch.targets[part]) * (len(batch.images[part]) / count)
-        part_loss.backward()  # type: ignore[no-untyped-call]
-        logits = output[0] if isinstance(output, tuple) else output
-        loss += part_loss.item()
-        correct += int((logits.detach().argmax(dim=1) == batch.targets[part].argmax(dim=1)).sum())
+    loss, correct = _add_gradients(state.model, batch, recipe, device, objective)
     parameters = [parameter for parameter in state.model.parameters() if parameter.grad is not None]
     norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.optimizer.clip or float("inf"))
     if not (torch.isfinite(norm) and math.isfinite(loss)):
@@ -203,7 +193,25 @@ def take_step(
     if state.average:
         state.average.update(state.model, state.step)
     state.step += 1
-    return state.step, epoch, loss, correct, count, lr
+    return state.step, epoch, loss, correct, len(batch.images), lr
+
+
+def _add_gradients(
+    model: nn.Module, batch: Batch, recipe: Recipe, device: torch.device, objective: Objective
+) -> tuple[float, int]:
+    """Go forward and backward, part by part; give the mean loss and how many images were right."""
+    count, size = len(batch.images), recipe.micro_batch or len(batch.images)
+    loss, correct = 0.0, 0
+    for start in range(0, count, size):
+        part = slice(start, start + size)
+        with autocast(recipe, device):
+            output = state.model(batch.images[part])
+            part_loss = objective(output, batch.targets[part]) * (len(batch.images[part]) / count)
+        part_loss.backward()  # type: ignore[no-untyped-call]
+        logits = output[0] if isinstance(output, tuple) else output
+        loss += part_loss.item()
+        correct += int((logits.detach().argmax(dim=1) == batch.targets[part].argmax(dim=1)).sum())
+    return loss, correct
 
 
 def autocast(recipe: Recipe, device: torch.device) -> contextlib.AbstractContextManager[object]:
