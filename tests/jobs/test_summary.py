@@ -251,7 +251,7 @@ def test_the_cost_of_a_run_is_added_up():
     assert plain["MACs an image"] == "2.00 G"
     assert plain["Peak memory"] == "3.00 TB"
     assert plain["Device"] == "cpu, 1 thread"
-    assert plain["Steps"].startswith("8 ")
+    assert plain["Steps"] == "8, about 25 images each"
     old = expense([{"step": 4}], cost, Story(20.0), testing=1.0, batch_size=25)
     assert old.seconds == 20, "lines of an older version say nothing of time"
     assert "Speed of training" not in old.figures

@@ -17,6 +17,8 @@ from PIL import Image
 
 from vitrail.report.data import Bin, Epoch
 from vitrail.report.plots import (
+    AMBER,
+    BLUE,
     MAX_CELLS,
     RIGHT_RGB,
     WRONG_RGB,
@@ -86,6 +88,25 @@ def test_reliability_is_svg_for_any_number_of_bins(count):
     bins = [Bin(one / 15, (one + 1) / 15, 4, (one + 0.5) / 15, one / 15, (0, 1)) for one in range(15 - count, 15)]
     found = texts(draw_reliability(bins))
     assert {"share of the images", "how sure the model is", "100 %"} <= set(found)
+
+
+def test_reliability_before_the_temperature_is_drawn_as_outlines():
+    bins = [Bin(0.8, 1.0, 4, 0.9, 0.75, (0.3, 0.95))]
+    before = [Bin(0.2, 0.4, 1, 0.3, 1.0, (0.2, 1.0)), Bin(0.6, 0.8, 3, 0.7, 0.5, (0.1, 0.9))]
+    plain, both = draw_reliability(bins), draw_reliability(bins, before)
+    assert {"after the temperature", "before"} <= set(texts(both))
+    assert not {"after the temperature", "before"} & set(texts(plain))
+    assert AMBER not in plain
+    assert both.count(f"stroke: {AMBER}") == 2 * len(before) + 1, "two panels, and the legend"
+
+
+def test_bins_of_few_images_are_faint():
+    few, many = (Bin(0.8, 1.0, n, 0.9, 0.9, interval) for n, interval in ((2, (0.1, 1.0)), (900, (0.88, 0.92))))
+
+    def opacity(svg):
+        return float(re.search(rf"fill: {BLUE}; fill-opacity: ([\d.]+)", svg)[1])
+
+    assert opacity(draw_reliability([few])) < opacity(draw_reliability([many])) / 2
 
 
 def test_large_confusion_is_a_picture_of_its_cells():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from vitrail.jobs.answer_file import AnswerFile
 from vitrail.jobs.inference import Outputs
 from vitrail.jobs.inputs import Inputs
 
-Columns = Mapping[str, Any]
+Columns = dict[str, Any]
 """Name → pyarrow array, all of one length."""
 
 

@@ -67,7 +67,7 @@ def expense(records: Sequence[Mapping[str, Any]], cost: Cost, story: Story, test
     training = parts["preparing batches"] + parts["learning"]
     memory = max([story.memory, *(1e6 * float(record.get("peak_memory_mb", 0)) for record in records)])
     figures = {
-        "Steps": f"{steps:,} of about {batch_size} images",
+        "Steps": f"{steps:,}, about {batch_size} images each",
         "Images seen": f"{images:,}",
         "Speed of training": f"{images / training:,.0f} images/s" if training else "",
         "Parameters": f"{cost.parameters:,}",

@@ -16,7 +16,9 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from vitrail.report.data import Bin, Epoch
@@ -146,20 +148,23 @@ def draw_reliability(bins: Sequence[Bin], before: Sequence[Bin] = ()) -> str:
     """
     with style():
         figure = Figure(figsize=(480 / 72, 400 / 72))
-        axes = figure.add_axes((0.135, 0.335, 0.845, 0.645))
+        axes = figure.add_axes((0.135, 0.335, 0.845, 0.585 if before else 0.645))
         share = figure.add_axes((0.135, 0.125, 0.845, 0.11))
         total = sum(one.n for one in bins)
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)), zorder=2)
-        label = "after the temperature" if before else None
-        axes.bar(*_bars(bins), align="edge", color=BLUE, alpha=0.45, linewidth=0, label=label)
+        axes.bar(*_bars(bins), align="edge", color=_faded(BLUE, bins, 0.55), linewidth=0)
         share.bar(*_bars(bins, total), align="edge", color=BLUE, alpha=0.45, linewidth=0)
         middles = [one.confidence for one in bins]
         axes.vlines(middles, *zip(*(one.interval for one in bins), strict=True), color=BLUE, linewidth=1.6, zorder=3)
         axes.plot(middles, [one.accuracy for one in bins], "o", color=BLUE, markersize=5, zorder=4)
         if before:
-            for one, values, name in ((axes, _bars(before), "before"), (share, _bars(before, total), None)):
-                one.bar(*values, align="edge", fill=False, edgecolor=AMBER, linewidth=1.6, label=name, zorder=2.5)
-            axes.legend(loc="upper left")
+            outline: dict[str, Any] = {"align": "edge", "linewidth": 1.6, "zorder": 2.5}
+            axes.bar(*_bars(before), color="none", edgecolor=_faded(AMBER, before, 1.0), **outline)
+            share.bar(*_bars(before, total), color="none", edgecolor=AMBER, **outline)
+            after = Patch(color=BLUE, alpha=0.45, linewidth=0, label="after the temperature")
+            handles = [after, Patch(facecolor="none", edgecolor=AMBER, linewidth=1.6, label="before")]
+            place = {"loc": "lower left", "bbox_to_anchor": (0, 0.985), "borderaxespad": 0}
+            axes.legend(handles=handles, ncols=2, handlelength=1.4, **place)
         most = math.ceil(10 * max(one.n for one in (*bins, *before)) / total) / 10
         for one, top in ((axes, 1.012), (share, most)):
             one.set_xlim(0, 1.006)
@@ -173,6 +178,11 @@ def draw_reliability(bins: Sequence[Bin], before: Sequence[Bin] = ()) -> str:
         share.set_title("share of the images", loc="left", fontsize=13, color=GREY, pad=5)
         share.set_xlabel("how sure the model is")
         return _svg(figure, "Reliability diagram: accuracy against confidence")
+
+
+def _faded(colour: str, bins: Sequence[Bin], strongest: float) -> list[tuple[float, float, float, float]]:
+    """Make bars fainter the less is known of them, so that bins of a few images do not shout."""
+    return [to_rgba(colour, strongest * (0.2 + 0.8 * (1 - one.interval[1] + one.interval[0]))) for one in bins]
 
 
 def _bars(bins: Sequence[Bin], total: int = 0) -> tuple[list[float], list[float], list[float]]:

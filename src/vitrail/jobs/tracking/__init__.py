@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vitrail.core.table import Table
-from vitrail.jobs.events import Listener
+from vitrail.jobs.events import Event, Listener
 from vitrail.jobs.tracking.base import Tracker
 from vitrail.jobs.tracking.tensorboard import TensorBoard
 
@@ -49,8 +49,13 @@ def tracking(tracker: Tracker | None, run: Path, listener: Listener) -> Iterator
     if tracker is None:
         yield listener
         return
+
+    def tell(event: Event) -> None:
+        tracker(event)
+        listener(event)
+
     tracker.open(run)
     try:
-        yield lambda event: (tracker(event), listener(event))[1]
+        yield tell
     finally:
         tracker.close()

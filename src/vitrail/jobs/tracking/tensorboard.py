@@ -112,7 +112,7 @@ class TensorBoard:
 
         figures = {f"{event.split}/{name}": value for name, value in event.metrics.items() if isinstance(value, float)}
         settings = {name: _number(value) for name, value in event.settings.items()}
-        for part in hparams(settings, figures):  # `add_hparams` would write them as a run of its own
+        for part in hparams(settings, figures):  # type: ignore[no-untyped-call]  # add_hparams makes a run of its own
             self.writer.file_writer.add_summary(part)
         after = self.total + 1  # so that a finished run that is resumed purges it, and nothing else
         self._scalars(after, figures)
