@@ -282,3 +282,16 @@ def test_start_takes_policies(make_case: Make) -> None:
     changed = {name for name, value in snapshot(case.state.model).items() if not torch.equal(value, before[name])}
     assert changed == {"head.weight", "head.bias"}
     assert isinstance(case.state, TrainState)
+
+
+def test_a_batch_without_images_is_a_step_without_learning(make_case: Make) -> None:
+    """Not one of its files could be used: time goes on, for the schedule and for whoever resumes."""
+    case = make_case()
+    full = next(case.loader.epoch(0))
+    none = Batch(full.images[:0], full.targets[:0], full.labels[:0], full.indices[:0])
+    before = snapshot(case.state.model)
+    number, _, loss, correct, images, _ = step(case, none)
+
+    assert (number, loss, correct, images) == (1, 0.0, 0, 0) and case.state.step == 1
+    assert same(snapshot(case.state.model), before)
+    assert step(case, full)[0] == 2 and not same(snapshot(case.state.model), before)

@@ -205,7 +205,7 @@ def _add_gradients(
     for start in range(0, count, size):
         part = slice(start, start + size)
         with autocast(recipe, device):
-            output = state.model(batch.images[part])
+            output = model(batch.images[part])
             part_loss = objective(output, batch.targets[part]) * (len(batch.images[part]) / count)
         part_loss.backward()  # type: ignore[no-untyped-call]
         logits = output[0] if isinstance(output, tuple) else output
