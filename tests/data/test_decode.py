@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import struct
 import threading
 import warnings
@@ -289,7 +290,12 @@ def test_formats_off_the_list_are_refused(fmt: str) -> None:
 
 
 def test_what_is_not_a_file(tmp_path: Path) -> None:
-    for path, reason in ((tmp_path / "no.png", "no such file"), (tmp_path, "directory"), ("a\0b", "null")):
+    os.mkfifo(tmp_path / "pipe.png")
+    cases = [
+        (tmp_path / "no.png", "no such file"), (tmp_path, "directory"), ("a\0b", "null"), ("\ud800.png", "surrogate"),
+        (tmp_path / "pipe.png", "a pipe or a device"), ("/dev/zero", "a pipe or a device"),
+    ]  # fmt: skip
+    for path, reason in cases:
         with pytest.raises(ImageError, match=reason):
             decode(path)
 

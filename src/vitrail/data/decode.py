@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from vitrail.core.errors import ImageError
+from vitrail.core.files import as_text
 from vitrail.data.bands import NPY_MAGIC, TIFF_MAGICS, Decoded, from_array, limit, read_npy, read_tiff
 from vitrail.data.flatten import flatten
 
@@ -86,9 +87,15 @@ def name_of(source: ImageLike) -> str:
         source: as for `decode`.
 
     Returns:
-        Its path and a colon; nothing for what has no path.
+        Its path and a colon, bytes that are no text spelt out; nothing for what has no path.
     """
-    return "" if isinstance(source, bytes | Image.Image | np.ndarray) else f"{os.fspath(source)}: "
+    if isinstance(source, bytes | Image.Image | np.ndarray):
+        return ""
+    path = os.fspath(source)
+    try:
+        return f"{path if path.isascii() else os.fsencode(path).decode('utf-8', 'backslashreplace')}: "
+    except UnicodeEncodeError:  # no file system could have given such a name
+        return f"{as_text(path)}: "
 
 
 @contextlib.contextmanager
