@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
+import logging
 import os
 import stat
 import threading
@@ -134,6 +136,8 @@ def _read(file: IO[bytes], max_pixels: int, header_only: bool = False) -> Decode
     if magic.startswith(NPY_MAGIC):
         return read_npy(file, max_pixels, header_only)
     is_tiff = magic.startswith(TIFF_MAGICS)
+    if is_tiff:
+        _quieten()
     try:
         image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
@@ -148,6 +152,13 @@ def _read(file: IO[bytes], max_pixels: int, header_only: bool = False) -> Decode
             return None
         _shorten_key(image)
         return flatten(image)
+
+
+@functools.cache
+def _quieten() -> None:
+    """Keep what is logged about damaged TIFF off the terminal of whoever has not asked for logs."""
+    for name in ("PIL", "tifffile"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
 
 
 def _tag(image: Any, number: int) -> tuple[int, ...]:
