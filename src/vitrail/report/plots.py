@@ -163,8 +163,10 @@ def draw_reliability(bins: Sequence[Bin], before: Sequence[Bin] = ()) -> str:
             share.bar(*_bars(before, total), color="none", edgecolor=AMBER, **outline)
             after = Patch(color=BLUE, alpha=0.45, linewidth=0, label="after the temperature")
             handles = [after, Patch(facecolor="none", edgecolor=AMBER, linewidth=1.6, label="before")]
-            place = {"loc": "lower left", "bbox_to_anchor": (0, 0.985), "borderaxespad": 0}
-            axes.legend(handles=handles, ncols=2, handlelength=1.4, **place)
+            above = (0, 0.985)
+            axes.legend(
+                handles=handles, loc="lower left", bbox_to_anchor=above, borderaxespad=0, ncols=2, handlelength=1.4
+            )
         most = math.ceil(10 * max(one.n for one in (*bins, *before)) / total) / 10
         for one, top in ((axes, 1.012), (share, most)):
             one.set_xlim(0, 1.006)
