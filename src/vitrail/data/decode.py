@@ -105,7 +105,7 @@ def _named(source: ImageLike) -> Iterator[None]:
     """Turn whatever decoding raises into an ImageError that names the image."""
     name = name_of(source)
     try:
-        with _pillow_warnings_off:
+        with pillow_warnings_off:
             yield
     except ImageError as error:
         raise ImageError(f"{name}{error.message}") from error.__cause__
@@ -200,7 +200,8 @@ class _PillowWarningsOff:
                 self._caught.__exit__(None, None, None)
 
 
-_pillow_warnings_off = _PillowWarningsOff()
+pillow_warnings_off = _PillowWarningsOff()
+"""A context; one around many images costs less than one around each."""
 
 
 def is_image_name(path: str | Path) -> bool:

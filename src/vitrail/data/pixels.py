@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrail.core.errors import ImageError
-from vitrail.data.decode import ImageLike, ImageList, decode, examine, name_of
+from vitrail.data.decode import ImageLike, ImageList, decode, examine, name_of, pillow_warnings_off
 from vitrail.data.spec import ImageSpec
 
 Pixels = npt.NDArray[np.uint8]
@@ -42,23 +42,24 @@ def load_pixels(
         (good, height, width, channels) uint8; the positions of the good ones; position and reason of each bad one.
     """
     pixels, good, bad = [], [], []
-    for position, source in enumerate(images):
-        try:
-            image = decode(source)
-        except ImageError as error:
-            bad.append((position, error.message))
-            continue
-        box = None
-        if crop is not None:
-            top, left, height, width = crop(position, image.width / image.height)
-            right, bottom = min(left + width, 1.0) * image.width, min(top + height, 1.0) * image.height
-            box = (left * image.width, top * image.height, right, bottom)
-        try:
-            pixels.append(spec.pixels(image, box))
-        except ImageError as error:
-            bad.append((position, f"{name_of(source)}{error.message}"))
-        else:
-            good.append(position)
+    with pillow_warnings_off:
+        for position, source in enumerate(images):
+            try:
+                image = decode(source)
+            except ImageError as error:
+                bad.append((position, error.message))
+                continue
+            box = None
+            if crop is not None:
+                top, left, height, width = crop(position, image.width / image.height)
+                right, bottom = min(left + width, 1.0) * image.width, min(top + height, 1.0) * image.height
+                box = (left * image.width, top * image.height, right, bottom)
+            try:
+                pixels.append(spec.pixels(image, box))
+            except ImageError as error:
+                bad.append((position, f"{name_of(source)}{error.message}"))
+            else:
+                good.append(position)
     empty = np.empty((0, *spec.size, spec.channels), dtype=np.uint8)
     return (np.stack(pixels) if pixels else empty), good, bad
 

@@ -15,6 +15,7 @@ from vitrail.data.path_list import is_path_list, read_lines, read_path_list
 from vitrail.data.tree import files_matching, images_below
 
 STANDARD_INPUT = "-"
+PATTERNS = "* ? [...] stand for parts of a name, ** for any number of folders"
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,7 @@ def _source(name: str) -> Callable[[], Iterator[str]]:
             raise DataError(f"{name} names no path", hint="one row an image")
         return lambda: read_path_list(name)
     if glob.has_magic(name):
-        _first(
-            files_matching(name),
-            f"{name}: no file fits this pattern",
-            "write it in quotes, so that no shell changes it",
-        )
+        _first(files_matching(name), f"{name}: no file fits this pattern", PATTERNS)
         return lambda: files_matching(name)
     raise DataError(
         f"{name}: no such file or folder", hint="give images, folders of images, glob patterns, or a list of paths"
