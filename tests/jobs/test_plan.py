@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from vitrail.core.errors import ConfigError
 from vitrail.core.toml import read_toml, write_toml
 from vitrail.data.dataset import Dataset, Samples
-from vitrail.jobs.plan import MODEL_CHOICES, Plan, Request, choose_epochs, differences, make_plan
+from vitrail.jobs.plan import MODEL_CHOICES, RECIPE_CHOICES, Plan, Request, choose_epochs, differences, make_plan
 from vitrail.models.variants import VARIANTS
 from vitrail.train.recipe import RECIPES, Recipe
 
@@ -24,7 +26,29 @@ def dataset(side: int, channels: int = 1, classes: int = 3):
 def test_every_choice_names_rows_of_tables(row):
     assert row.variant in VARIANTS
     assert row.gpu_variant in VARIANTS
-    assert row.recipe in RECIPES
+
+
+def test_every_set_has_a_recipe():
+    assert {row.recipe for row in RECIPE_CHOICES} <= set(RECIPES)
+    assert (RECIPE_CHOICES[-1].side, RECIPE_CHOICES[-1].images) == (float("inf"), float("inf"))
+
+
+@pytest.mark.parametrize(
+    ("side", "images", "recipe"),
+    [
+        (8, 1_300, "small_few"),
+        (28, 10_000, "small_few"),
+        (28, 10_001, "small"),
+        (96, 100, "photos"),
+        (96, 10**6, "photos"),
+    ],
+)
+def test_the_recipe_suits_the_images_and_their_number(side, images, recipe):
+    few = dataset(side)
+    samples = few.splits["train"].take(np.arange(images) % 12)
+    plan, notes = make_plan(Request("random"), replace(few, splits={"train": samples}), "cpu")
+    assert plan.recipe == RECIPES[recipe]
+    assert any(note.startswith(f"recipe {recipe}: ") for note in notes)
 
 
 @pytest.mark.parametrize("side", [8, 12, 13, 28, 32, 64, 200])

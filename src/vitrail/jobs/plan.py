@@ -27,22 +27,41 @@ class ModelChoice(NamedTuple):
         side: images whose shorter side (median) is at most this many pixels.
         variant: the model on a CPU.
         gpu_variant: the model on a GPU.
-        recipe: how it learns.
     """
 
     side: float
     variant: str
     gpu_variant: str
-    recipe: str
 
 
 MODEL_CHOICES = (
-    ModelChoice(12, "vit_nano_conv_patch2_8", "vit_nano_conv_patch2_8", "small"),
-    ModelChoice(20, "vit_micro_conv_patch4_16", "vit_micro_conv_patch4_16", "small"),
-    ModelChoice(30, "vit_micro_conv_patch4_28", "vit_micro_conv_patch4_28", "small"),
-    ModelChoice(48, "vit_micro_conv_patch4_32", "vit_mini_conv_patch4_32", "small"),
-    ModelChoice(80, "vit_mini_conv_patch8_64", "vit_mini_conv_patch8_64", "small"),
-    ModelChoice(float("inf"), "vit_mini_conv_patch8_96", "vit_small_patch16_224", "photos"),
+    ModelChoice(12, "vit_nano_conv_patch2_8", "vit_nano_conv_patch2_8"),
+    ModelChoice(20, "vit_micro_conv_patch4_16", "vit_micro_conv_patch4_16"),
+    ModelChoice(30, "vit_pico_conv_patch4_28", "vit_micro_conv_patch4_28"),
+    ModelChoice(48, "vit_micro_conv_patch4_32", "vit_mini_conv_patch4_32"),
+    ModelChoice(80, "vit_mini_conv_patch8_64", "vit_mini_conv_patch8_64"),
+    ModelChoice(float("inf"), "vit_mini_conv_patch8_96", "vit_small_patch16_224"),
+)
+
+
+class RecipeChoice(NamedTuple):
+    """Say what suits training from scratch up to a size of image and of set.
+
+    Args:
+        side: the model's image has at most this many pixels on its longer side.
+        images: training images, at most.
+        recipe: how to learn.
+    """
+
+    side: float
+    images: float
+    recipe: str
+
+
+RECIPE_CHOICES = (
+    RecipeChoice(80, 10_000, "small_few"),
+    RecipeChoice(80, float("inf"), "small"),
+    RecipeChoice(float("inf"), float("inf"), "photos"),
 )
 
 
@@ -157,8 +176,11 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
         spec = measured_spec(dataset.splits["train"], spec, request.seed)
         notes.append(f"images of {spec.channels} channels: mean and std of each were measured on training images")
     if request.recipe is None:
-        recipe_name = next(row for row in MODEL_CHOICES if max(spec.size) <= row.side).recipe
-        notes.append(f"recipe {recipe_name}: suits training from scratch at {spec.size[0]} × {spec.size[1]} pixels")
+        images = len(dataset.splits["train"])
+        fits = (row for row in RECIPE_CHOICES if max(spec.size) <= row.side and images <= row.images)
+        recipe_name = next(fits).recipe
+        at = f"{spec.size[0]} × {spec.size[1]} pixels"
+        notes.append(f"recipe {recipe_name}: suits training from scratch on {images:,} images at {at}")
         recipe = RECIPES[recipe_name]
     else:
         recipe = RECIPES[request.recipe] if isinstance(request.recipe, str) else request.recipe

@@ -14,6 +14,7 @@ Fields = dict[str, Any]
 SIZES: Table[Fields] = Table(
     "size",
     {
+        "pico": {"embed_dim": 64, "depth": 2, "num_heads": 2, "mlp_ratio": 2.0},
         "nano": {"embed_dim": 64, "depth": 4, "num_heads": 4, "mlp_ratio": 2.0},
         "micro": {"embed_dim": 128, "depth": 6, "num_heads": 4, "mlp_ratio": 2.0},
         "mini": {"embed_dim": 192, "depth": 9, "num_heads": 6, "mlp_ratio": 2.0},
@@ -35,6 +36,7 @@ LONG_NAMES = {
 IMAGE_SIZES = {8: (224, 384), 14: (224, 336, 518), 16: (224, 384, 512), 32: (224, 384)}
 
 SMALL_IMAGES = (
+    ("pico", 4, 28),
     ("nano", 2, 8),
     ("micro", 4, 16),
     ("micro", 4, 28),
@@ -44,6 +46,8 @@ SMALL_IMAGES = (
     ("mini", 8, 96),
 )
 CONV: Fields = {"stem": "conv", "pool": "mean", "class_token": False}
+STEM_SETTINGS: dict[str, Fields] = {"pico": {"stem.widths": (64, 128), "stem.strides": (2, 2)}}
+"""Where the stem's own settings do not suit: a short encoder that is fed by a wide stem, at half resolution at once."""
 
 
 def _rows() -> Iterator[tuple[str, Fields]]:
@@ -60,7 +64,8 @@ def _rows() -> Iterator[tuple[str, Fields]]:
         fields = {**SIZES[short], "patch_size": patch, "img_size": 224, "num_classes": 21843, "has_logits": True}
         yield f"vit_{LONG_NAMES[short]}_patch{patch}_224_in21k", fields
     for size, patch, image in SMALL_IMAGES:
-        yield f"vit_{size}_conv_patch{patch}_{image}", {**SIZES[size], **CONV, "patch_size": patch, "img_size": image}
+        fields = {**SIZES[size], **CONV, **STEM_SETTINGS.get(size, {}), "patch_size": patch, "img_size": image}
+        yield f"vit_{size}_conv_patch{patch}_{image}", fields
 
 
 VARIANTS: Table[Fields] = Table("model", dict(_rows()), listing="`vitrail models` lists all names")
