@@ -37,6 +37,7 @@ class RunFolder:
         self.report = path / "report.html"
         self.predictions = path / "predictions.parquet"
         self.bad_files = path / "bad_files.csv"
+        self.tensorboard = path / "tensorboard"
         self.checkpoint = path / "last" / "checkpoint.safetensors"
         self.explanations = ExplanationFolder(path / "explanations")
 
@@ -92,6 +93,8 @@ class RunFolder:
                 for own in OWN_FILES:
                     (self.path / own).unlink(missing_ok=True)
                 self.explanations.clear()
+                for events in self.tensorboard.glob("events.out.tfevents.*"):
+                    events.unlink()
 
     def write_log(self, text: str) -> None:
         """Add a line to `log.txt`.

@@ -110,6 +110,9 @@ def test_a_run_that_is_replaced_begins_afresh(tracked, tmp_path, quick):
     for overwrite in (False, True):
         run = vitrail.fit("digits", out=tmp_path / "run", epochs=1, track="tensorboard", overwrite=overwrite, **quick)
     assert len(list((run.path / "tensorboard").iterdir())) == 1
+    (run.path / "tensorboard" / "mine.txt").write_text("keep")
+    vitrail.fit("digits", out=run.path, epochs=1, overwrite=True, **quick)
+    assert [path.name for path in (run.path / "tensorboard").iterdir()] == ["mine.txt"], "nor is the old one left"
 
 
 def test_long_trainings_have_a_bounded_number_of_points(tmp_path):

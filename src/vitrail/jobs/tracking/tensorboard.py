@@ -10,10 +10,10 @@ from typing import Any
 from vitrail.core.errors import ConfigError
 from vitrail.core.files import storage
 from vitrail.jobs.events import Evaluated, Event, Finished, Started
+from vitrail.jobs.run_folder import RunFolder
 from vitrail.jobs.tally import Tally
 from vitrail.train.loop import StepDone
 
-FOLDER = "tensorboard"
 POINTS = 500
 """About so many points a curve of a whole training has."""
 
@@ -42,7 +42,7 @@ class TensorBoard:
         Args:
             run: the run folder.
         """
-        self.folder = run / FOLDER
+        self.folder = RunFolder(run).tensorboard
 
     def __call__(self, event: Event) -> None:
         """Write the figures of an event.
@@ -77,9 +77,6 @@ class TensorBoard:
         """Begin a file; steps that a session wrote after the checkpoint from which this one goes on are purged."""
         from torch.utils.tensorboard import SummaryWriter
 
-        if not event.first_step:
-            for old in self.folder.glob("events.out.tfevents.*"):
-                old.unlink()
         purge = event.first_step + 1 if event.first_step else None
         self.writer = SummaryWriter(self.folder, purge_step=purge)
         self.every = min(event.steps_per_epoch, max(1, event.total_steps // POINTS))
