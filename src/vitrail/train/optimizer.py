@@ -93,8 +93,9 @@ def build_optimizer(
         }
         for policy, members in groups.items()
     ]
-    options = {"lr": config.lr, "betas": config.betas, "eps": config.eps}
-    return Muon(described, config.momentum, **options) if muon else torch.optim.AdamW(described, **options)
+    if muon:
+        return Muon(described, config.momentum, lr=config.lr, betas=config.betas, eps=config.eps)
+    return torch.optim.AdamW(described, lr=config.lr, betas=config.betas, eps=config.eps)
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
