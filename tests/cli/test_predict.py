@@ -151,3 +151,20 @@ def test_paths_come_through_a_pipe(run, images):
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["path", *images]
     assert done.stdout.count("%") == 2
+
+
+@pytest.mark.parametrize("verb", ["predict", "embed"])
+def test_nothing_is_imported_that_is_not_needed(run, images, tmp_path, verb):
+    out = ["--out", str(tmp_path / "out.parquet")] if verb == "embed" else []
+    program = (
+        "import sys; from vitrail.cli.main import main; status = main(sys.argv[1:]); "
+        "print(*sys.modules, file=sys.stderr); sys.exit(status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, verb, str(run), images[0], *out], capture_output=True, text=True, check=True
+    )
+    found = set(done.stderr.split())
+    assert {"torch", "PIL.Image", "vitrail.jobs.predictor"} <= found
+    allowed = {"pyarrow"} if verb == "embed" else set()
+    heavy = {"jinja2", "matplotlib", "pandas", "pyarrow", "rich", "scipy", "sklearn", "tifffile", "torchvision"}
+    assert found & heavy == allowed
