@@ -106,7 +106,7 @@ def stream_pixels(
         Start of the batch, then what `load_pixels` gives for it.
     """
     threads = threads or cores()
-    parts = enumerate(_in_parts(images, batch_size))
+    parts = enumerate(in_parts(images, batch_size))
     if isinstance(images, np.ndarray):
         for number, part in parts:
             yield number * batch_size, *load_pixels(part, spec)
@@ -134,7 +134,16 @@ def stream_pixels(
         pool.shutdown(cancel_futures=True)
 
 
-def _in_parts(images: ImageList | Iterator[ImageLike], size: int) -> Iterator[ImageList]:
+def in_parts(images: ImageList | Iterator[ImageLike], size: int) -> Iterator[ImageList]:
+    """Cut images into batches.
+
+    Args:
+        images: several, or an iterator, which is asked for one batch at a time.
+        size: images a batch.
+
+    Yields:
+        Batches in order, none of them empty.
+    """
     if isinstance(images, Iterator):
         while part := list(itertools.islice(images, size)):
             yield part

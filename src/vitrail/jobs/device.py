@@ -18,6 +18,9 @@ and costs much where another program wants the core (20 times the time), since t
 CPU_BYTES, GPU_BYTES = 8 * 2**20, 512 * 2**20
 """Hidden values of the MLP for a batch while predicting: on a CPU more than this no longer fits its caches."""
 
+MOST_WORKERS = 8
+"""Batches side by side: each has its own memory, and beyond some the interpreter's lock is in the way."""
+
 
 def choose_device(name: str | None) -> torch.device:
     """Turn what the user gave into a device.
@@ -74,6 +77,18 @@ def choose_batch_size(config: ViTConfig, device: torch.device) -> int:
     room, most = (CPU_BYTES, 64) if device.type == "cpu" else (GPU_BYTES, 512)
     image = 4 * config.num_tokens * config.embed_dim * config.block.mlp_ratio
     return int(min(most, max(8, 2 ** int(math.log2(max(1, room / image))))))
+
+
+def choose_workers(device: torch.device) -> int:
+    """Choose how many batches to compute side by side where only speed matters.
+
+    Args:
+        device: where the model runs.
+
+    Returns:
+        One for each of PyTorch's threads on a CPU, at most 8; 0 elsewhere: a GPU takes one batch after another.
+    """
+    return min(MOST_WORKERS, torch.get_num_threads()) if device.type == "cpu" else 0
 
 
 @contextmanager

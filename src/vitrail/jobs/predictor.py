@@ -18,7 +18,7 @@ from vitrail.data.decode import ImageLike, ImageList
 from vitrail.data.spec import ImageSpec
 from vitrail.engines.build import Engine, build_engine
 from vitrail.evaluation.metrics import softmax
-from vitrail.jobs.device import choose_batch_size, choose_device, thread_limit
+from vitrail.jobs.device import choose_batch_size, choose_device, choose_workers, thread_limit
 from vitrail.jobs.inference import stream_outputs
 from vitrail.models.features import Features
 from vitrail.models.vision_transformer import VisionTransformer
@@ -143,7 +143,7 @@ class Predictor:
         return list(self.stream(_listed(images), top))
 
     def stream(self, images: Iterable[ImageLike] | npt.NDArray[np.uint8], top: int = 1) -> Iterator[Prediction]:
-        """Classify images one batch after another, holding no more than four in memory.
+        """Classify images one batch after another, holding a few in memory.
 
         Args:
             images: what to classify; an iterator is asked for them as they are needed.
@@ -247,7 +247,7 @@ class Predictor:
             with thread_limit(self.model.config, len(batch), self.device):
                 return engine(batch)
 
-        for good, outputs, bad in stream_outputs(limited, self.spec, named(), size):
+        for good, outputs, bad in stream_outputs(limited, self.spec, named(), size, choose_workers(self.device)):
             count = len(good) + len(bad)
             reasons = {number - start: reason for number, reason in bad}
             yield _Batch([names.popleft() for _ in range(count)], [number - start for number in good], outputs, reasons)
