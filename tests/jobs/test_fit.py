@@ -91,6 +91,14 @@ def test_another_seed_is_another_run(digits_run, quick, tmp_path):
     assert record["data"]["fingerprint"] != first["data"]["fingerprint"]
 
 
+def test_reading_the_data_counts_in_the_minutes(quick, tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr("vitrail.jobs.training.steps_in", lambda seconds, *_: given.append(seconds) or 1)
+    clock = time.perf_counter()
+    vitrail.fit("digits", out=tmp_path / "run", minutes=10, **quick)
+    assert 600 - (time.perf_counter() - clock) < given[0] < 600
+
+
 def test_minutes_fix_the_steps_and_write_them_down(quick, tmp_path):
     run = vitrail.fit("digits", out=tmp_path / "run", minutes=0.05, **quick)
     assert read_toml(run.path / "config.toml", Plan).steps == run.plan.steps >= 1

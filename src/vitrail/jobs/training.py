@@ -141,7 +141,8 @@ class Training:
         per_epoch = self.loader.steps_per_epoch
         if request.minutes is not None:
             validate = partial(self._validate, self.state)
-            steps = steps_in(request.minutes * 60, self.state.model, self.loader, self.plan.recipe, validate)
+            left = max(1.0, request.minutes * 60 - (time.perf_counter() - self.begun))
+            steps = steps_in(left, self.state.model, self.loader, self.plan.recipe, validate)
             self.tell(Note(f"{request.minutes:g} minutes allow {steps} steps ({steps / per_epoch:.1f} epochs)"))
         else:
             images = int(self.loader.usable.sum())
