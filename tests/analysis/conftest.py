@@ -50,6 +50,8 @@ KINDS = {
     "position that turns": {"position": Turning},
     "position that biases": {"position": Biasing},
     **{f"position {kind}": {"position": kind} for kind in POSITIONS},
+    "position at every layer": {"position": {"kind": "learned_2d", "at": "every_layer"}},
+    "position at every layer, shared": {"position": {"kind": "learned_1d", "at": "every_layer_shared"}},
 }
 
 

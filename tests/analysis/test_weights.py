@@ -7,9 +7,10 @@ from vitrail.analysis import attention_weights
 
 def outputs_of_blocks(model, weights, x):
     """Go through the blocks with given attention weights in place of the fused attention."""
-    for block, one in zip(model.blocks, weights, strict=True):
+    for block, one, position in zip(model.blocks, weights, model.position.by_layer, strict=True):
         attention = block.attn
-        value = attention.project(block.norm1(x), model.position, model.config.grid)[2]
+        x = position.enter(x, model.config.grid)
+        value = attention.project(block.norm1(x), position, model.config.grid)[2]
         x = x + attention.proj((one @ value).transpose(1, 2).flatten(2))
         x = x + block.mlp(block.norm2(x))
     return model.norm(x)

@@ -1,22 +1,34 @@
 """What every kind of position must do; a new row of the table is covered without a change here."""
 
+import typing
+
 import pytest
 import torch
 from torch import nn
 
-from vitrail.core.config import from_dict, to_dict
+from vitrail.core.config import field_types, from_dict, to_dict
 from vitrail.core.errors import ConfigError
 from vitrail.models import VisionTransformer, ViTConfig
-from vitrail.nn.position import POSITIONS, Layout, Position, PositionConfig
+from vitrail.nn.position import POSITIONS, Layout, NoPositionConfig, Position, PositionConfig
 
-pytestmark = pytest.mark.parametrize("kind", POSITIONS)
+
+def choices():
+    """Give every row by its defaults and, where it can act at several places, at each of the others."""
+    for row in POSITIONS.values():
+        places = typing.get_args(field_types(row).get("at"))
+        yield row()
+        yield from (row(at=place) for place in places if place != row().at)
+
+
+CHOICES = {"-".join([kind.kind, *([kind.at] if hasattr(kind, "at") else [])]): kind for kind in choices()}
+pytestmark = pytest.mark.parametrize("kind", CHOICES.values(), ids=CHOICES)
 BATCH, DIM, HEADS, DEPTH = 3, 16, 2, 2
 GRIDS = pytest.mark.parametrize("grid", [(2, 3), (4, 4), (1, 5)], ids=str)
 PREFIX = pytest.mark.parametrize("prefix", [0, 1, 2], ids="{} prefix tokens".format)
 
 
 def build(kind, grid, prefix):
-    position = POSITIONS[kind]().build(Layout(DIM, HEADS, DEPTH, grid, prefix))
+    position = kind.build(Layout(DIM, HEADS, DEPTH, grid, prefix))
     table = position.table()
     with torch.no_grad():
         for parameter in (*position.parameters(), *([] if table is None else [table])):
@@ -43,13 +55,28 @@ def model_of(kind, grid, **fields):
 
 
 def test_the_row_is_a_config_under_its_own_name(kind):
-    row = POSITIONS[kind]
+    row = POSITIONS[kind.kind]
+    assert type(kind) is row
     assert issubclass(row, PositionConfig)
-    assert row.kind == kind
-    assert PositionConfig.choose(kind) == row()
-    assert from_dict(ViTConfig, to_dict(ViTConfig(position=row()))).position == row()
+    assert PositionConfig.choose(kind.kind) == row()
+    assert PositionConfig.choose(to_dict(kind)) == kind
+    assert from_dict(ViTConfig, to_dict(ViTConfig(position=kind))).position == kind
     with pytest.raises(ConfigError, match="unknown key"):
-        PositionConfig.choose({"kind": kind, "no such field": 1})
+        PositionConfig.choose({"kind": kind.kind, "no such field": 1})
+
+
+def test_a_value_that_is_not_allowed_is_refused_with_its_field(kind):
+    for name in field_types(type(kind)):
+        wrong = {str: "no such name", float: -1.0, bool: 2}.get(type(getattr(kind, name)), object())
+        with pytest.raises(ConfigError, match=f"position.{name} = "):
+            PositionConfig.choose({"kind": kind.kind, name: wrong}, "position")
+
+
+def test_every_block_is_given_a_position(kind):
+    position, _ = build(kind, (2, 3), 1)
+    assert len(position.by_layer) == DEPTH
+    assert all(isinstance(layer, Position) for layer in position.by_layer)
+    assert kind.build(Layout(DIM, HEADS, 0, (2, 3), 1)).by_layer == []
 
 
 @GRIDS
@@ -62,12 +89,15 @@ def test_the_hooks_keep_the_shapes(kind, grid, prefix):
     assert position.add(tokens, table, grid).shape == tokens.shape
     assert torch.isfinite(position.add(tokens, table, grid)).all()
     q, k = torch.randn(2, BATCH, HEADS, n, DIM // HEADS)
-    new_q, new_k = position.rotate(q, k, grid)
-    assert new_q.shape == new_k.shape == q.shape
-    bias = position.bias(q, grid)
-    if bias is not None:
-        assert bias.shape in {(1, HEADS, n, n), (BATCH, HEADS, n, n)}
-        assert torch.isfinite(bias).all()
+    for layer in position.by_layer:
+        assert layer.enter(tokens, grid).shape == tokens.shape
+        assert torch.isfinite(layer.enter(tokens, grid)).all()
+        new_q, new_k = layer.rotate(q, k, grid)
+        assert new_q.shape == new_k.shape == q.shape
+        bias = layer.bias(q, grid)
+        if bias is not None:
+            assert bias.shape in {(1, HEADS, n, n), (BATCH, HEADS, n, n)}
+            assert torch.isfinite(bias).all()
 
 
 @GRIDS
@@ -77,7 +107,9 @@ def test_the_hooks_change_nothing_they_are_given(kind, grid, prefix):
     tokens = tokens_for(grid, prefix)
     q, k = torch.randn(2, BATCH, HEADS, tokens.shape[1], DIM // HEADS)
     before = tokens.clone(), q.clone(), k.clone()
-    position.add(tokens, table, grid), position.rotate(q, k, grid), position.bias(q, grid)
+    position.add(tokens, table, grid)
+    for layer in position.by_layer:
+        layer.enter(tokens, grid), layer.rotate(q, k, grid), layer.bias(q, grid)
     assert all(torch.equal(old, new) for old, new in zip(before, (tokens, q, k), strict=True))
 
 
@@ -86,11 +118,34 @@ def test_images_are_treated_one_by_one(kind):
     tokens = tokens_for((2, 3), 1)
     q, k = torch.randn(2, BATCH, HEADS, 7, DIM // HEADS)
     torch.testing.assert_close(position.add(tokens, table, (2, 3))[1:2], position.add(tokens[1:2], table, (2, 3)))
-    for all_of_them, one in zip(position.rotate(q, k, (2, 3)), position.rotate(q[1:2], k[1:2], (2, 3)), strict=True):
-        torch.testing.assert_close(all_of_them[1:2], one)
-    whole = position.bias(q, (2, 3))
-    if whole is not None:
-        torch.testing.assert_close(whole.expand(BATCH, -1, -1, -1)[1:2], position.bias(q[1:2], (2, 3)))
+    for layer in position.by_layer:
+        torch.testing.assert_close(layer.enter(tokens, (2, 3))[1:2], layer.enter(tokens[1:2], (2, 3)))
+        for all_of_them, one in zip(layer.rotate(q, k, (2, 3)), layer.rotate(q[1:2], k[1:2], (2, 3)), strict=True):
+            torch.testing.assert_close(all_of_them[1:2], one)
+        whole = layer.bias(q, (2, 3))
+        if whole is not None:
+            torch.testing.assert_close(whole.expand(BATCH, -1, -1, -1)[1:2], layer.bias(q[1:2], (2, 3)))
+
+
+def test_it_acts_unless_it_is_none(kind):
+    """At the stem, or in every layer; where it learns a layer at a time, each layer in its own way."""
+    position, table = build(kind, (2, 3), 1)
+    tokens, q = tokens_for((2, 3), 1), torch.randn(BATCH, HEADS, 7, DIM // HEADS)
+
+    def done_by(layer):
+        bias = layer.bias(q, (2, 3))
+        turned = layer.rotate(q, q, (2, 3))[0]
+        return [layer.enter(tokens, (2, 3)) - tokens, turned - q, torch.zeros(1) if bias is None else bias]
+
+    at_the_stem = (position.add(tokens, table, (2, 3)) - tokens).abs().max()
+    first, second = (done_by(layer) for layer in position.by_layer)
+    in_layers = max(part.abs().max() for part in first)
+    acts = at_the_stem > 0.1, in_layers > 0.1
+    place = getattr(kind, "at", "every_layer_shared")
+    assert acts == ((False, False) if kind.kind == "none" else (place == "stem", place != "stem"))
+    apart = max((one - other).abs().max() for one, other in zip(first, second, strict=True))
+    learned = any(True for _ in position.parameters())
+    assert (apart > 0.1) == (place == "every_layer" and learned)
 
 
 def test_the_table_is_a_parameter_that_the_model_keeps_under_timms_name(kind):
@@ -102,7 +157,7 @@ def test_the_table_is_a_parameter_that_the_model_keeps_under_timms_name(kind):
         assert table.shape == model.pos_embed.shape
         assert "pos_embed" in model.state_dict()
     names = {name for name, _ in model.named_parameters()}
-    without = {name for name, _ in model_of("none", (2, 3)).named_parameters()}
+    without = {name for name, _ in model_of(NoPositionConfig(), (2, 3)).named_parameters()}
     assert all(name == "pos_embed" or name.startswith("position.") for name in names - without)
 
 
@@ -128,7 +183,7 @@ def test_patches_are_told_apart_unless_it_is_none(kind):
         images = torch.randn(2, 3, 12, 12, dtype=torch.float64)
         moved = images.roll(4, dims=3).roll(8, dims=2)
         difference = (model(moved) - model(images)).abs().max().item()
-    assert difference <= 1e-12 if kind == "none" else difference > 1e-6
+    assert difference <= 1e-12 if kind.kind == "none" else difference > 1e-6
 
 
 @GRIDS

@@ -84,8 +84,46 @@ def test_no_head():
     assert count("B/16", num_classes=0) == 86_567_656 - 769_000
 
 
-def test_no_position():
-    assert count("B/16", position="none") == 86_416_360
+TABLE_8 = {
+    "none": ({"kind": "none"}, 0),
+    "1-D": ({"kind": "learned_1d", "at": "stem"}, 151_296),
+    "1-D, every layer": ({"kind": "learned_1d", "at": "every_layer"}, 1_815_552),
+    "1-D, every layer, shared": ({"kind": "learned_1d", "at": "every_layer_shared"}, 151_296),
+    "2-D": ({"kind": "learned_2d", "at": "stem"}, 10_752),
+    "2-D, every layer": ({"kind": "learned_2d", "at": "every_layer"}, 129_024),
+    "2-D, every layer, shared": ({"kind": "learned_2d", "at": "every_layer_shared"}, 10_752),
+    "relative": ({"kind": "relative"}, 12 * 25_152),
+}
+"""The eight cells of the paper's table 8."""
+
+POSITIONS_BESIDE = {
+    "2-D, own vector of the class token": ({"kind": "learned_2d", "prefix": True}, 10_752 + 768),
+    "relative, shared": ({"kind": "relative", "at": "every_layer_shared"}, 25_152),
+    "relative bias": ({"kind": "relative_bias"}, 12 * 732 * 12),
+    "relative bias, shared": ({"kind": "relative_bias", "at": "every_layer_shared"}, 732 * 12),
+    "sine-cosine": ({"kind": "sincos_2d"}, 0),
+    "rotary": ({"kind": "rope_2d"}, 0),
+}
+
+
+@pytest.mark.parametrize("cell", [*TABLE_8, *POSITIONS_BESIDE])
+def test_position(cell):
+    position, own = {**TABLE_8, **POSITIONS_BESIDE}[cell]
+    assert count("B/16", position=position) == 86_416_360 + own
+
+
+def test_relative_positions_without_a_class_token():
+    fields = {"pool": "mean", "class_token": False}
+    none = count("B/16", position="none", **fields)
+    assert count("B/16", position="relative_bias", **fields) - none == 12 * 729 * 12
+    assert count("B/16", position="relative", **fields) - none == 12 * 391 * 64
+
+
+def test_the_better_plain_baseline():
+    """Beyer et al. 2022: S/16 with the mean of patches and fixed sines and cosines."""
+    fields = {"position": "sincos_2d", "pool": "mean", "class_token": False}
+    assert count("S/16", **fields) == 21_974_632
+    assert count("S/16", **fields, representation_size=384) == 22_122_472
 
 
 def test_the_config_that_googles_code_calls_testing():

@@ -12,6 +12,9 @@ KINDS = {
     "mean, conv stem": {"pool": "mean", "class_token": False, "stem": {"kind": "conv", "widths": [3, 4]}},
     "representation layer, no qkv bias": {"has_logits": True, "qkv_bias": False, "qk_scale": 0.3},
     "rms norm, silu, no position": {"norm": "rms_norm", "act": "silu", "position": "none"},
+    "relative position": {"position": "relative"},
+    "relative bias": {"position": "relative_bias"},
+    "2-D position in every layer": {"position": {"kind": "learned_2d", "at": "every_layer", "prefix": True}},
 }
 
 

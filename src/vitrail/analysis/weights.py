@@ -32,13 +32,13 @@ def attention_weights(model: VisionTransformer, images: Images) -> Iterator[Scor
     Raises:
         ConfigError: if the images have another shape than the model was made for.
     """
-    grid, position = model.config.grid, model.position
+    grid = model.config.grid
     with _evaluating(model), torch.no_grad():
         x = model.embed(images)
-    for one in model.blocks:
+    for one, position in zip(model.blocks, model.position.by_layer, strict=True):
         block = cast(Block, one)
         with _evaluating(model), torch.no_grad():
-            weights = weights_of(block.attn, block.norm1(x), position, grid)
+            weights = weights_of(block.attn, block.norm1(position.enter(x, grid)), position, grid)
             x = block(x, position, grid)
         yield weights
 

@@ -101,8 +101,8 @@ class VisionTransformer(nn.Module):
             Every token; not yet normalised if the pooling normalises after itself.
         """
         x = self.embed(images)
-        for block in self.blocks:
-            x = block(x, self.position, self.config.grid)
+        for block, position in zip(self.blocks, self.position.by_layer, strict=True):
+            x = block(x, position, self.config.grid)
         return self.norm(x)
 
     def forward_head(self, tokens: Tokens) -> Logits | tuple[Logits, Logits]:

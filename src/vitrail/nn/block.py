@@ -37,5 +37,6 @@ class Block(nn.Module):
         self.drop_path2 = DropPath(drop_path)
 
     def forward(self, x: Tokens, position: Position, grid: Grid) -> Tokens:
+        x = position.enter(x, grid)
         x = x + self.drop_path1(self.attn(self.norm1(x), position, grid))
         return x + self.drop_path2(self.mlp(self.norm2(x)))

@@ -24,3 +24,18 @@ class Layout:
     depth: int
     grid: Grid
     prefix_tokens: int
+
+    @property
+    def num_patches(self) -> int:
+        """How many patches there are."""
+        return self.grid[0] * self.grid[1]
+
+    @property
+    def num_tokens(self) -> int:
+        """Length of the sequence: patches and the tokens before them."""
+        return self.prefix_tokens + self.num_patches
+
+    @property
+    def head_dim(self) -> int:
+        """Width of a token in one head."""
+        return self.embed_dim // self.num_heads

@@ -1,4 +1,4 @@
-"""What a kind of position may do: four hooks, each of which does nothing unless a kind says otherwise."""
+"""What a kind of position may do: hooks, each of which does nothing unless a kind says otherwise."""
 
 from __future__ import annotations
 
@@ -19,16 +19,30 @@ class Position(nn.Module):
         super().__init__()
         self.layout = layout
 
+    @property
+    def by_layer(self) -> list[Position]:
+        """What each block is given: this, unless layers differ."""
+        return [self] * self.layout.depth
+
     def table(self) -> nn.Parameter | None:
         """Make the table of absolute positions that the model holds as `pos_embed`, as in timm; None if none."""
         return None
 
     def add(self, tokens: Tokens, pos_embed: Tensor | None, grid: Grid) -> Tokens:
-        """Add to the tokens before the first block.
+        """Add to the tokens before the first block: what `table` made, unless a kind says otherwise.
 
         Args:
             tokens: prefix and patches.
             pos_embed: what `table` made.
+            grid: rows and columns of patches.
+        """
+        return tokens if pos_embed is None else tokens + pos_embed
+
+    def enter(self, tokens: Tokens, grid: Grid) -> Tokens:
+        """Add to the tokens as they enter a block.
+
+        Args:
+            tokens: prefix and patches.
             grid: rows and columns of patches.
         """
         return tokens

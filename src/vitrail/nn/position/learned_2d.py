@@ -1,0 +1,77 @@
+"""Learned 2-D position: half of a vector for the column, half for the row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from vitrail.core.config import require
+from vitrail.nn.layout import Layout
+from vitrail.nn.position.base import Position
+from vitrail.nn.position.injection import AbsoluteConfig
+from vitrail.nn.position.resample import resample
+from vitrail.nn.shapes import Grid, Tokens
+
+
+class Learned2d(Position):
+    """Add to each patch the vector of its column beside that of its row, each half as wide as a token.
+
+    Args:
+        layout: how the tokens are laid out.
+        prefix: whether each token before the patches has a vector of its own.
+
+    Raises:
+        ConfigError: if tokens have an odd width.
+
+    Source:
+        Dosovitskiy et al. 2020, appendix D.4, "2-dimensional positional embedding"; initialised as the 1-D table is.
+    """
+
+    def __init__(self, layout: Layout, prefix: bool = False) -> None:
+        super().__init__(layout)
+        require(layout.embed_dim % 2 == 0, "embed_dim", layout.embed_dim, "even numbers with position 'learned_2d'")
+        self.columns = nn.Parameter(0.02 * torch.randn(layout.grid[1], layout.embed_dim // 2))
+        self.rows = nn.Parameter(0.02 * torch.randn(layout.grid[0], layout.embed_dim // 2))
+        own = prefix and layout.prefix_tokens > 0
+        self.prefix = nn.Parameter(0.02 * torch.randn(layout.prefix_tokens, layout.embed_dim)) if own else None
+
+    def add(self, tokens: Tokens, pos_embed: Tensor | None, grid: Grid) -> Tokens:
+        """Add the two halves to the patches."""
+        columns = self.columns.expand(len(self.rows), -1, -1)
+        rows = self.rows[:, None].expand(-1, len(self.columns), -1)
+        patches = torch.cat([columns, rows], dim=-1).flatten(0, 1)
+        if self.prefix is None:
+            return tokens + pad(patches, (0, 0, self.layout.prefix_tokens, 0))
+        return tokens + torch.cat([self.prefix, patches])
+
+    def resize(self, state: dict[str, Tensor], old: Grid, new: Grid) -> dict[str, Tensor]:
+        """Interpolate the rows and the columns (bicubic, antialiased); the prefix stays."""
+        rows = resample(state["position.rows"][:, None], (new[0], 1))[:, 0]
+        columns = resample(state["position.columns"][None], (1, new[1]))[0]
+        return {**state, "position.rows": rows, "position.columns": columns}
+
+
+@dataclass(frozen=True)
+class Learned2dConfig(AbsoluteConfig):
+    """Choose a learned vector for each column and one for each row.
+
+    Args:
+        prefix: whether each token before the patches has a vector of its own; the paper does not say.
+
+    Raises:
+        ConfigError: for a place that does not exist.
+
+    Source:
+        Dosovitskiy et al. 2020, appendix D.4, row "2-D Pos. Emb.".
+    """
+
+    kind: ClassVar[str] = "learned_2d"
+    prefix: bool = False
+
+    def absolute(self, layout: Layout) -> Position:
+        """Build the two tables' owner."""
+        return Learned2d(layout, self.prefix)
