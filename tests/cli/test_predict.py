@@ -132,7 +132,9 @@ def test_a_signal_leaves_nothing_behind(run, images, tmp_path, number, status):
     names.write_text("\n".join([images[0]] * 200_000))
     out = tmp_path / "new" / "out.csv"
     command = [sys.executable, "-m", "vitrail", "predict", str(run), str(names), "--out", str(out)]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, a child ignores it too
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     waited = time.monotonic() + 60
     while not list(out.parent.glob(".*.tmp")) or not os.path.getsize(next(out.parent.glob(".*.tmp"))):
         assert time.monotonic() < waited

@@ -40,7 +40,7 @@ def test_every_set_has_a_recipe():
         (28, 10_000, "small_few"),
         (28, 10_001, "small"),
         (96, 100, "photos"),
-        (96, 10**6, "photos"),
+        (96, 10_001, "photos"),
     ],
 )
 def test_the_recipe_suits_the_images_and_their_number(side, images, recipe):

@@ -113,7 +113,7 @@ def test_no_image_at_all_gives_no_logits():
             "representation_size = 5 is not allowed; allowed: none with distilled=True",
             "",
         ),
-        ({"position": "lerned_1d"}, "unknown position kind 'lerned_1d'", "did you mean learned_1d?"),
+        ({"position": "lerned_1d"}, "unknown position kind 'lerned_1d'", "did you mean learned_1d or"),
         ({"pool": "maen"}, "unknown pool 'maen'", "did you mean mean?"),
         ({"stem": "cnov"}, "unknown stem 'cnov'", "did you mean conv?"),
         ({"norm": "layernorm"}, "unknown norm 'layernorm'", "did you mean layer_norm"),

@@ -50,6 +50,11 @@ class Relative(Position):
         An offset of the sequence stands for steps (rows, columns), or for two such steps. These are spread out as an
         image, interpolated (bicubic, antialiased), and gathered: a new offset gets the mean over the pairs of patches
         that are so far apart. The paper has no rule.
+
+        Args:
+            state: the whole state dict, or this part of it.
+            old: rows and columns it was made for.
+            new: rows and columns wanted.
         """
         prefix = self.layout.prefix_tokens
         before, keys, after = state["position.keys"].tensor_split([prefix, prefix + 2 * old[0] * old[1] - 1])
