@@ -40,7 +40,7 @@ MODEL_CHOICES = (
     ModelChoice(30, "vit_pico_conv_patch4_28", "vit_micro_conv_patch4_28"),
     ModelChoice(48, "vit_micro_conv_patch4_32", "vit_mini_conv_patch4_32"),
     ModelChoice(80, "vit_mini_conv_patch8_64", "vit_mini_conv_patch8_64"),
-    ModelChoice(float("inf"), "vit_mini_conv_patch8_96", "vit_small_patch16_224"),
+    ModelChoice(float("inf"), "vit_pico_conv_patch16_96", "vit_small_patch16_224"),
 )
 
 

@@ -37,6 +37,7 @@ IMAGE_SIZES = {8: (224, 384), 14: (224, 336, 518), 16: (224, 384, 512), 32: (224
 
 SMALL_IMAGES = (
     ("pico", 4, 28),
+    ("pico", 16, 96),
     ("nano", 2, 8),
     ("micro", 4, 16),
     ("micro", 4, 28),
@@ -46,8 +47,11 @@ SMALL_IMAGES = (
     ("mini", 8, 96),
 )
 CONV: Fields = {"stem": "conv", "pool": "mean", "class_token": False}
-STEM_SETTINGS: dict[str, Fields] = {"pico": {"stem.widths": (64, 128), "stem.strides": (2, 2)}}
-"""Where the stem's own settings do not suit: a short encoder that is fed by a wide stem, at half resolution at once."""
+STEM_SETTINGS: dict[tuple[str, int], Fields] = {
+    ("pico", 4): {"stem.widths": (64, 128), "stem.strides": (2, 2)},
+    ("pico", 16): {"stem.widths": (32, 64, 128), "stem.strides": (2, 2, 2)},
+}
+"""Size and patch whose stem has settings of its own: a wide one before a short encoder, at half resolution at once."""
 
 
 def _rows() -> Iterator[tuple[str, Fields]]:
@@ -64,7 +68,7 @@ def _rows() -> Iterator[tuple[str, Fields]]:
         fields = {**SIZES[short], "patch_size": patch, "img_size": 224, "num_classes": 21843, "has_logits": True}
         yield f"vit_{LONG_NAMES[short]}_patch{patch}_224_in21k", fields
     for size, patch, image in SMALL_IMAGES:
-        fields = {**SIZES[size], **CONV, **STEM_SETTINGS.get(size, {}), "patch_size": patch, "img_size": image}
+        fields = {**SIZES[size], **CONV, **STEM_SETTINGS.get((size, patch), {}), "patch_size": patch, "img_size": image}
         yield f"vit_{size}_conv_patch{patch}_{image}", fields
 
 
