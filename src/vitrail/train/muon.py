@@ -106,6 +106,7 @@ class Muon(torch.optim.AdamW):
         """Take in the gradient, and give Nesterov's look ahead."""
         state, gradient = self.state[parameter], parameter.grad
         assert gradient is not None
-        buffer = state.setdefault("momentum", torch.zeros_like(parameter))
-        buffer.lerp_(gradient, 1 - self.momentum)
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(parameter)
+        buffer = state["momentum"].lerp_(gradient, 1 - self.momentum)
         return gradient.lerp(buffer, self.momentum)
