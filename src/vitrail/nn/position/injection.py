@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from torch import Tensor, nn
 
@@ -71,6 +71,15 @@ def _resize_part(
     return {**state, **{outside + name.removeprefix(inside): value for name, value in resized.items()}}
 
 
+LayerPlace = Literal["every_layer", "every_layer_shared"]
+Place = Literal["stem", LayerPlace]
+
+
+def _require_place(at: str, places: Any) -> None:
+    allowed = get_args(places)
+    require(at in allowed, "position.at", at, ", ".join(allowed))
+
+
 @dataclass(frozen=True)
 class AbsoluteConfig(PositionConfig):
     """Choose a kind that is added to the tokens, and where.
@@ -86,11 +95,10 @@ class AbsoluteConfig(PositionConfig):
         Dosovitskiy et al. 2020, appendix D.4, the columns of table 8.
     """
 
-    at: Literal["stem", "every_layer", "every_layer_shared"] = "stem"
+    at: Place = "stem"
 
     def __post_init__(self) -> None:
-        places = ("stem", "every_layer", "every_layer_shared")
-        require(self.at in places, "position.at", self.at, ", ".join(places))
+        _require_place(self.at, Place)
 
     def absolute(self, layout: Layout) -> Position:
         """Build what is added, wherever that is.
@@ -122,11 +130,10 @@ class ScoresConfig(PositionConfig):
         ConfigError: for another place.
     """
 
-    at: Literal["every_layer", "every_layer_shared"] = "every_layer"
+    at: LayerPlace = "every_layer"
 
     def __post_init__(self) -> None:
-        places = ("every_layer", "every_layer_shared")
-        require(self.at in places, "position.at", self.at, ", ".join(places))
+        _require_place(self.at, LayerPlace)
 
     def layer(self, layout: Layout) -> Position:
         """Build what biases the scores of one layer.
