@@ -11,9 +11,17 @@ CALLS = {"eval", "exec", "torch.load", "os.system", "yaml.load", "torch.hub.load
 SETTINGS = {"allow_pickle": True, "shell": True, "trust_remote_code": True, "weights_only": False}
 
 
+def loads_tensors_only(node):
+    """Say whether a node is `torch.load(…, weights_only=True)`, which executes nothing."""
+    given = [item.value for item in getattr(node, "keywords", ()) if item.arg == "weights_only"]
+    literal = len(given) == 1 and isinstance(given[0], ast.Constant) and given[0].value is True
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load" and literal
+
+
 def dangers(source):
     """List what could execute data."""
     found = []
+    tensors_only = {id(node.func) for node in ast.walk(source.tree) if loads_tensors_only(node)}
     for node in ast.walk(source.tree):
         names = []
         if isinstance(node, ast.Import):
@@ -21,7 +29,7 @@ def dangers(source):
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
             found += [f"{node.module}.{alias.name}" for alias in node.names if f"{node.module}.{alias.name}" in CALLS]
-        elif isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in CALLS:
+        elif isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in CALLS and id(node) not in tensors_only:
             found.append(ast.unparse(node))
         elif isinstance(node, ast.keyword) and node.arg in SETTINGS:
             given = node.value.value if isinstance(node.value, ast.Constant) else SETTINGS[node.arg]
@@ -44,6 +52,8 @@ def test_nothing_executes_data(sources):
         "def f():\n    from pickle import loads",
         "import joblib.externals",
         "torch.load(path)",
+        "torch.load(path, True)",
+        "torch.load(path, weights_only=1)",
         "from torch import load",
         "reader = torch.load",
         "eval(text)",
@@ -59,7 +69,14 @@ def test_danger_is_seen(sample, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["model.eval()", "re.exec", "np.load(path, allow_pickle=False)", "safetensors.load(x)"]
+    "text",
+    [
+        "model.eval()",
+        "re.exec",
+        "np.load(path, allow_pickle=False)",
+        "safetensors.load(x)",
+        "torch.load(x, weights_only=True)",
+    ],
 )
 def test_what_is_safe_is_let_be(sample, text):
     assert dangers(sample(text)) == []

@@ -9,7 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 import vitrail
 from vitrail.cli.main import VERBS, main
@@ -63,10 +65,32 @@ def wrong(tmp_path_factory, run):
     (folder / "other.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0" + b"{}".ljust(16))
     (folder / "file").write_text("")
     (folder / "digits.csv").write_text(f"path,label\n{folder / 'image.png'},3\n")
+    make_weights(folder)
     _, record = load_model(run / "model.safetensors")
     flat = replace(record, config=record.config.updated(depth=0))
     save_model(folder / "flat.safetensors", vitrail.VisionTransformer(flat.config), flat)
     return folder
+
+
+def make_weights(folder):
+    """Write weights of other libraries that are wrong in one way each."""
+    fields = {"img_size": 8, "patch_size": 4, "embed_dim": 64, "depth": 1, "num_heads": 1, "num_classes": 2}
+    state = vitrail.create_model("S/16", **fields).state_dict()
+    kinds = {
+        "timm": state,
+        "scaled": {**state, "blocks.0.ls1.gamma": torch.ones(64)},
+        "less": {name: value for name, value in state.items() if name != "norm.bias"},
+        "mixed": {**state, "head.bias": torch.ones(3)},
+        "more": {**state, "odd.thing": torch.ones(3)},
+    }
+    for name, tensors in kinds.items():
+        save_file(tensors, folder / f"{name}.safetensors")
+    torch.save({"model": state, "code": print}, folder / "code.pth")
+    (folder / "page.pth").write_text("<!DOCTYPE html><html>not found</html>")
+    (folder / "pointer.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    (folder / "dinov2").mkdir()
+    (folder / "dinov2" / "config.json").write_text(json.dumps({"model_type": "dinov2"}))
+    save_file({"embeddings.cls_token": torch.ones(1, 1, 4)}, folder / "dinov2" / "model.safetensors")
 
 
 WRONG = {
@@ -190,6 +214,37 @@ WRONG = {
     "unwritable table": (["evaluate", "{run}", "digits", "--out", "{wrong}/file/x.csv"], "x.csv", "--out"),
     "table is the data": (["evaluate", "{run}", "{wrong}/digits.csv", "--out", "{wrong}/digits.csv"], "inputs", "name"),
     "table is a folder": (["evaluate", "{run}", "digits", "--out", "{wrong}/folder.csv"], "folder", "file name"),
+    "convert into an unknown format": (["convert", "{run}", "{wrong}/new", "--format", "tim"], "tim", "timm"),
+    "convert into a format that is read only": (
+        ["convert", "{run}", "{wrong}/new", "--format", "deit"],
+        "read, not written",
+        "google",
+    ),
+    "convert what a format cannot hold": (
+        ["convert", "{run}", "{wrong}/new", "--format", "google"],
+        "no place for",
+        "--format vitrail",
+    ),
+    "convert over a file": (["convert", "{run}", "{wrong}/file", "--format", "vitrail"], "exists", "another name"),
+    "convert without a format": (["convert", "{run}", "{wrong}/new"], "--format", ""),
+    "convert as an unknown variant": (
+        ["convert", "{wrong}/timm.safetensors", "{wrong}/new", "--format", "timm", "--variant", "S/1x"],
+        "S/1x",
+        "",
+    ),
+    "weights of another variant": (
+        ["convert", "{wrong}/timm.safetensors", "{wrong}/new", "--format", "timm", "--variant", "S/16"],
+        "not those of S/16",
+        "variant",
+    ),
+    "weights with layer scale": (["predict", "{wrong}/scaled.safetensors", "{wrong}/image.png"], "layer scale", "plain"),
+    "weights without a tensor": (["predict", "{wrong}/less.safetensors", "{wrong}/image.png"], "norm.bias", "whole"),
+    "weights of another shape": (["predict", "{wrong}/mixed.safetensors", "{wrong}/image.png"], "head.bias", "mixes"),
+    "weights with something more": (["predict", "{wrong}/more.safetensors", "{wrong}/image.png"], "odd.thing", "model"),
+    "pickled code": (["predict", "{wrong}/code.pth", "{wrong}/image.png"], "code.pth", "no pickled code"),
+    "a page saved as weights": (["predict", "{wrong}/page.pth", "{wrong}/image.png"], "HTML page", "download"),
+    "a git-lfs pointer": (["predict", "{wrong}/pointer.bin", "{wrong}/image.png"], "git-lfs pointer", "git lfs pull"),
+    "a folder of another family": (["predict", "{wrong}/dinov2", "{wrong}/image.png"], "layer scale", "vit and deit"),
     "unknown verb": (["fti", "digits"], "fti", "fit"),
     "unknown flag": (["fit", "digits", "--epoch", "3"], "--epoch", "--epochs"),
     "epochs and minutes": (["fit", "digits", "--epochs", "1", "--minutes", "1"], "--minutes", ""),

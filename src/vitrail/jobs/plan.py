@@ -16,7 +16,7 @@ from vitrail.data.statistics import measured_spec
 from vitrail.models.config import ViTConfig
 from vitrail.models.variants import unknown_variant, variant_fields
 from vitrail.train.recipe import RECIPES, Recipe
-from vitrail.weights.model_file import load_model
+from vitrail.weights.load import load_weights
 from vitrail.weights.reference import Reference, is_variant, model_path
 
 
@@ -231,7 +231,7 @@ def _architecture(name: str | ViTConfig, probe: Probe, size: int | None) -> tupl
         return config, ImageSpec(config.image_size, half, half, color=color), ""
     if not Path(name).exists():
         raise unknown_variant(name)
-    _, record = load_model(model_path(name))
+    record = load_weights(model_path(name)).record
     config = record.config.updated(**sized)
     return config, replace(record.spec, size=config.image_size), name
 

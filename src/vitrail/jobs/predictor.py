@@ -22,8 +22,10 @@ from vitrail.jobs.device import choose_batch_size, choose_device, choose_workers
 from vitrail.jobs.inference import stream_outputs
 from vitrail.models.features import Features
 from vitrail.models.vision_transformer import VisionTransformer
-from vitrail.weights.model_file import ModelRecord, load_model
+from vitrail.weights.load import load_weights
+from vitrail.weights.model_file import ModelRecord
 from vitrail.weights.reference import Reference, model_path
+from vitrail.weights.report import Report
 
 if TYPE_CHECKING:
     from vitrail.jobs.explain import Explanation
@@ -94,9 +96,18 @@ class Predictor:
         record: classes, preprocessing and calibration.
         path: the model file.
         device: where to compute; None for the fastest there is.
+        report: what became of every tensor of the file; None if it was not read from one.
     """
 
-    def __init__(self, model: VisionTransformer, record: ModelRecord, path: Path, device: str | None = "cpu") -> None:
+    def __init__(
+        self,
+        model: VisionTransformer,
+        record: ModelRecord,
+        path: Path,
+        device: str | None = "cpu",
+        report: Report | None = None,
+    ) -> None:
+        self.report = report
         self.model = model
         self.record = record
         self.path = path
@@ -234,6 +245,8 @@ class Predictor:
 
     def _batches(self, engine: Engine, images: Iterable[ImageLike] | npt.NDArray[np.uint8]) -> Iterator[_Batch]:
         """Run images through an engine, remembering only the names of those on their way."""
+        if engine is self.engine and not self.classes:
+            raise ConfigError("this model has no classes", hint="`vitrail embed` gives its features")
         size = choose_batch_size(self.model.config, self.device)
         names: deque[str] = deque()
         start = 0
@@ -254,12 +267,14 @@ class Predictor:
             start += count
 
 
-def load(reference: Reference | Any, device: str | None = "cpu") -> Predictor:
+def load(reference: Reference | Any, device: str | None = "cpu", variant: str | None = None) -> Predictor:
     """Load a trained model with everything it needs.
 
     Args:
-        reference: a run folder, a model file, what `fit` returned, or a Predictor, which is given back as it is.
+        reference: a run folder, a model file, weights of another ecosystem (a row of `FORMATS`), what `fit` returned, or
+            a Predictor, which is given back as it is.
         device: where to compute; None for the fastest there is.
+        variant: what it is, such as "S/16", where a weight file does not say.
 
     Returns:
         The Predictor.
@@ -270,8 +285,8 @@ def load(reference: Reference | Any, device: str | None = "cpu") -> Predictor:
     if isinstance(reference, Predictor):
         return reference
     path = model_path(getattr(reference, "path", reference))
-    model, record = load_model(path)
-    return Predictor(model, record, path, device)
+    loaded = load_weights(path, variant)
+    return Predictor(loaded.model, loaded.record, path, device, loaded.report)
 
 
 def _listed(images: Images) -> ImageList:

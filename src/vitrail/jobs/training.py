@@ -12,7 +12,7 @@ import torch
 
 from vitrail import __version__
 from vitrail.core.config import to_dict
-from vitrail.core.errors import ConfigError, DataError, Interrupted
+from vitrail.core.errors import DataError, Interrupted
 from vitrail.core.seeding import Stream, derived_seed
 from vitrail.data.dataset import Dataset
 from vitrail.data.loader import BadFile, TrainLoader
@@ -31,8 +31,10 @@ from vitrail.jobs.tally import Tally
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.train.checkpoint import load_checkpoint, read_record, save_checkpoint
 from vitrail.train.loop import EpochDone, StepDone, TrainState, train_model
+from vitrail.weights.load import load_weights
 from vitrail.weights.model_file import ModelRecord, load_model, save_model
 from vitrail.weights.reference import model_path
+from vitrail.weights.start import take_over
 
 CHECKPOINT_SECONDS = 30.0
 
@@ -82,6 +84,7 @@ class Training:
             self.tell(Note(f"RandAugment's changes of colour are left out: images have {plan.spec.channels} channels"))
         torch.manual_seed(derived_seed(plan.seed, Stream.INIT))
         model = VisionTransformer(plan.model)
+        self._resize_rule = "timm"
         if plan.start:
             self._load_start(model)
         self.state = TrainState.start(model.to(device), plan.recipe)
@@ -111,21 +114,16 @@ class Training:
 
     def _load_start(self, model: VisionTransformer) -> None:
         """Take over weights; a head for other classes, and whatever has another shape, starts afresh and is named."""
-        source, record = load_model(model_path(self.plan.start))
-        ours, theirs = model.state_dict(), source.state_dict()
-        same_head = record.classes == self.dataset.classes
-        taken = {
-            name: value
-            for name, value in theirs.items()
-            if name in ours and ours[name].shape == value.shape and (same_head or not name.startswith("head"))
-        }
-        fresh = [name for name in ours if name not in taken]
-        if not any(name.startswith("blocks.") for name in taken):
-            raise ConfigError(f"{self.plan.start}: no block of this model fits the architecture asked for")
-        model.load_state_dict({**ours, **taken})
-        self.tell(
-            Note(f"weights from {self.plan.start}: {len(taken)} tensors taken; fresh: {', '.join(fresh) or 'none'}")
-        )
+        loaded = load_weights(model_path(self.plan.start))
+        same_classes = loaded.record.classes == self.dataset.classes
+        start = take_over(model, loaded.model, loaded.record, same_classes)
+        model.load_state_dict(start.state)
+        self._resize_rule = start.rule
+        for text in (*loaded.report.lines()[1:], start.resized):
+            if text:
+                self.tell(Note(f"{self.plan.start}: {text}"))
+        fresh = ", ".join(start.fresh) or "none"
+        self.tell(Note(f"weights from {self.plan.start}: {len(start.taken)} tensors taken; fresh: {fresh}"))
 
     def fix_steps(self, request: Request) -> Plan:
         """Decide how many steps to take.
@@ -243,6 +241,7 @@ class Training:
             "seed": self.plan.seed,
             "steps": self.plan.steps,
             "start": self.plan.start,
+            "weights": {"resize": self._resize_rule},
             "best": self.state.best,
             "versions": {"vitrail": __version__, "torch": torch.__version__, "python": platform.python_version()},
         }

@@ -10,6 +10,8 @@ from vitrail.core.table import did_you_mean
 from vitrail.models.variants import VARIANTS, variant_fields
 
 MODEL_NAME = "model.safetensors"
+CONFIG_NAME = "config.json"
+WEIGHT_NAMES = (MODEL_NAME, "pytorch_model.bin")
 
 Reference = str | os.PathLike[str]
 
@@ -21,7 +23,7 @@ def model_path(reference: Reference) -> Path:
         reference: a run folder or a model file.
 
     Returns:
-        Path of an existing file.
+        Path of an existing file, or of a folder with `config.json` and weights, as Hugging Face and timm write them.
 
     Raises:
         WeightsError: if there is none: a variant has no trained weights, or nothing has this name.
@@ -33,6 +35,8 @@ def model_path(reference: Reference) -> Path:
     except OSError as error:
         raise WeightsError(f"{reference}: {error.strerror}", hint="give a run folder or a model file") from error
     if is_folder:
+        if is_weight_folder(path):
+            return path
         if (path / MODEL_NAME).is_file():
             return path / MODEL_NAME
         raise WeightsError(
@@ -47,6 +51,19 @@ def model_path(reference: Reference) -> Path:
         )
     hint = did_you_mean(str(reference), [*map(str, siblings), *VARIANTS], "give a run folder or a model file")
     raise WeightsError(f"{reference}: no such run folder, model file or variant", hint=hint)
+
+
+def is_weight_folder(path: Path) -> bool:
+    """Say whether a folder is one of weights with their `config.json`, as Hugging Face and timm write them.
+
+    Args:
+        path: a folder.
+
+    Returns:
+        False for a run folder and any other.
+    """
+    names = [name for weights in WEIGHT_NAMES for name in (weights, f"{weights}.index.json")]
+    return (path / CONFIG_NAME).is_file() and any((path / name).is_file() for name in names)
 
 
 def is_variant(reference: Reference) -> bool:

@@ -1,0 +1,139 @@
+"""Google's `.npz` checkpoints: the names of 2020 (vision_transformer) and those of big_vision."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vitrail.core.errors import WeightsError
+from vitrail.core.files import write_atomically
+from vitrail.nn.norm import LayerNormConfig
+from vitrail.weights.content import Content
+from vitrail.weights.formats.base import Format, Reading, refuse, unusual
+from vitrail.weights.key_map import KeyMap, Row
+from vitrail.weights.model_file import ModelRecord
+from vitrail.weights.preprocessing import PREPROCESSING
+
+PREFIXES = ("", "opt/target/", "params/", "params/img/")
+EMBEDDING = "embedding/kernel"
+STACKED = "Transformer/encoderblock/"
+OLD_POSITIONS, NEW_POSITIONS = "Transformer/posembed_input/pos_embedding", "pos_embedding"
+
+
+def _norm(ours: str, theirs: str) -> tuple[Row, ...]:
+    return Row(f"{ours}.weight", (f"{theirs}/scale",)), Row(f"{ours}.bias", (f"{theirs}/bias",))
+
+
+def _dense(ours: str, theirs: str) -> tuple[Row, ...]:
+    return Row(f"{ours}.weight", (f"{theirs}/kernel",), "in_out"), Row(f"{ours}.bias", (f"{theirs}/bias",))
+
+
+def _key_map(positions: str, attention: int, second_norm: int, mlp: int) -> KeyMap:
+    """Make the map; the two dialects number the parts of a block differently."""
+    ours, theirs = "blocks.{i}", "Transformer/encoderblock_{i}"
+    heads = f"{theirs}/MultiHeadDotProductAttention_{attention}"
+    parts = ("query", "key", "value")
+    return KeyMap(
+        [
+            Row("patch_embed.proj.weight", (EMBEDDING,), "rows_cols_in_out"),
+            Row("patch_embed.proj.bias", ("embedding/bias",)),
+            Row("cls_token", ("cls",)),
+            Row("pos_embed", (positions,)),
+            *_norm(f"{ours}.norm1", f"{theirs}/LayerNorm_0"),
+            Row(f"{ours}.attn.qkv.weight", tuple(f"{heads}/{part}/kernel" for part in parts), "in_heads"),
+            Row(f"{ours}.attn.qkv.bias", tuple(f"{heads}/{part}/bias" for part in parts), "heads"),
+            Row(f"{ours}.attn.proj.weight", (f"{heads}/out/kernel",), "heads_out"),
+            Row(f"{ours}.attn.proj.bias", (f"{heads}/out/bias",)),
+            *_norm(f"{ours}.norm2", f"{theirs}/LayerNorm_{second_norm}"),
+            *_dense(f"{ours}.mlp.fc1", f"{theirs}/MlpBlock_{mlp}/Dense_0"),
+            *_dense(f"{ours}.mlp.fc2", f"{theirs}/MlpBlock_{mlp}/Dense_1"),
+            *_norm("norm", "Transformer/encoder_norm"),
+            *_dense("pre_logits.fc", "pre_logits"),
+            *_dense("head", "head"),
+        ]
+    )
+
+
+OLD_KEYS = _key_map(OLD_POSITIONS, attention=1, second_norm=2, mlp=3)
+NEW_KEYS = _key_map(NEW_POSITIONS, attention=0, second_norm=1, mlp=0)
+
+
+class Google(Format):
+    """Read and write Google's `.npz`."""
+
+    name: ClassVar[str] = "google"
+    what: ClassVar[str] = "Google's .npz, of 2020 or big_vision's"
+    resize: ClassVar[str] = "google"
+    writes: ClassVar[bool] = True
+
+    def matches(self, content: Content) -> bool:
+        """Look for the patch projection under one of the prefixes."""
+        there = any(prefix + EMBEDDING in content.tensors for prefix in PREFIXES)
+        return content.container == "npz" and there
+
+    def read(self, content: Content, variant: str | None) -> Reading:
+        """Rename and turn; give a class token that has no position one of zeros."""
+        prefix = next(prefix for prefix in PREFIXES if prefix + EMBEDDING in content.tensors)
+        own = {name.removeprefix(prefix): v for name, v in content.tensors.items() if name.startswith(prefix)}
+        why = "not of the model: the optimizer's, or another part's"
+        left = {name: why for name in content.tensors if not name.startswith(prefix)}
+        own = _unstacked(own)
+        if OLD_POSITIONS not in own and NEW_POSITIONS not in own:
+            raise WeightsError(
+                f"neither {OLD_POSITIONS} nor {NEW_POSITIONS} is there",
+                hint="fixed positions are not in the file and not read yet",
+            )
+        is_new = NEW_POSITIONS in own
+        state, unknown = (NEW_KEYS if is_new else OLD_KEYS).to_ours(own)
+        notes = []
+        if is_new and "cls_token" in state:
+            zeros = torch.zeros_like(state["pos_embed"][:, :1])
+            state["pos_embed"] = torch.cat([zeros, state["pos_embed"]], dim=1)
+            notes.append("the class token has no position in the file: its row is of zeros")
+        attention = f"Transformer/encoderblock_0/MultiHeadDotProductAttention_{0 if is_new else 1}/query/kernel"
+        heads = own.get(attention)
+        fields = {} if heads is None or heads.ndim != 3 else {"num_heads": heads.shape[1]}
+        return Reading(
+            state, fields, PREPROCESSING["google"], left=left, unknown=tuple(unknown), notes=tuple(notes)
+        )  # fmt: skip
+
+    def write(self, out: Path, model: nn.Module, record: ModelRecord) -> None:
+        """Write the names of 2020, or big_vision's for a model without class token; timm loads both."""
+        config = record.config
+        block, norm = config.block, config.block.norm
+        eps = norm.eps if isinstance(norm, LayerNormConfig) else 0.0
+        plain = config.pool.kind == "class_token" or not config.tokens.class_token
+        reasons = {
+            **unusual(config),
+            f"activation {block.act!r}": block.act != "gelu",
+            "a distillation token": config.tokens.distilled,
+            "the mean of patches beside a class token": not plain,
+            "a norm after pooling": config.pool.norm_after,
+            "attention without bias": not block.qkv_bias,
+            f"LayerNorm's eps of {eps:g}; Google's is 1e-6": eps > 1e-6,
+            "an image that is not square": config.image_size[0] != config.image_size[1],
+        }
+        refuse(self.name, reasons)
+        keys = OLD_KEYS if config.tokens.class_token else NEW_KEYS
+        tensors, unknown = keys.to_theirs(model.state_dict(), block.num_heads)
+        refuse(self.name, dict.fromkeys(unknown, True))
+        buffer = io.BytesIO()
+        np.savez(buffer, **{name: value.detach().cpu().numpy() for name, value in tensors.items()})
+        write_atomically(out, buffer.getvalue())
+
+
+def _unstacked(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Take blocks apart that big_vision stacked along a first axis (`scan=True`)."""
+    apart = {}
+    for name, value in tensors.items():
+        if not name.startswith(STACKED):
+            apart[name] = value
+            continue
+        rest = name.removeprefix(STACKED)
+        apart |= {f"Transformer/encoderblock_{index}/{rest}": block for index, block in enumerate(value)}
+    return apart

@@ -1,0 +1,96 @@
+"""The preprocessing that comes with weights: what their authors' code does to an image in evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vitrail.core.table import Table
+from vitrail.data.spec import HALF, IMAGENET_MEAN, IMAGENET_STD, ColorMode, ImageSpec, Interpolation, Mode
+
+LARGE = 384
+"""Models of this many pixels and more are fine-tuned at that size, and most are then shown the whole image."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Describe an ImageSpec but for its size.
+
+    Args:
+        mean: of each channel.
+        std: of each channel.
+        interpolation: how pixels are resampled.
+        mode: "crop" or "squash".
+        crop_fraction: part kept by the crop.
+        large_fraction: part kept by the crop at 384 pixels and more; None for the same.
+    """
+
+    mean: tuple[float, ...] = HALF
+    std: tuple[float, ...] = HALF
+    interpolation: Interpolation = "bicubic"
+    mode: Mode = "crop"
+    crop_fraction: float = 1.0
+    large_fraction: float | None = None
+
+    def spec(self, size: tuple[int, int], channels: int) -> ImageSpec:
+        """Complete it.
+
+        Args:
+            size: height and width in pixels.
+            channels: of the model's input; for another number than that of `mean`, each has the mean of those.
+        """
+        mean, std = self.mean, self.std
+        if channels != len(mean):
+            mean, std = (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels
+        colors: dict[int, ColorMode] = {1: "L", 3: "RGB"}
+        large = self.large_fraction is not None and max(size) >= LARGE
+        fraction = self.large_fraction if large and self.large_fraction is not None else self.crop_fraction
+        return ImageSpec(size, mean, std, self.interpolation, self.mode, fraction, colors.get(channels, "bands"))
+
+    def describe(self) -> str:
+        """Write it for a person, but for what depends on the size."""
+        means = ", ".join(f"{value:g}" for value in self.mean)
+        return f"mean {means}, {self.interpolation}, {self.mode}"
+
+
+PREPROCESSING: Table[Preprocessing] = Table(
+    "preprocessing",
+    {
+        "timm_vit": Preprocessing(crop_fraction=0.9, large_fraction=1.0),
+        "timm_deit": Preprocessing(IMAGENET_MEAN, IMAGENET_STD, crop_fraction=0.9, large_fraction=1.0),
+        "deit": Preprocessing(IMAGENET_MEAN, IMAGENET_STD, crop_fraction=0.875),
+        "torchvision": Preprocessing(
+            IMAGENET_MEAN, IMAGENET_STD, interpolation="bilinear", crop_fraction=0.875, large_fraction=1.0
+        ),
+        "google": Preprocessing(interpolation="bilinear", mode="squash"),
+    },
+)
+"""From the authors' evaluation code; the spec's own resize keeps fractions of pixels that timm rounds away."""
+
+DEIT_VARIANTS = frozenset(
+    f"deit_{size}{distilled}_patch16_{image}"
+    for size in ("tiny", "small", "base")
+    for distilled in ("", "_distilled")
+    for image in (224, 384)
+)
+
+
+def timm_preprocessing(fields: dict[str, Any], variant: str | None) -> tuple[Preprocessing, str]:
+    """Choose between timm's two kinds of ViT, which a bare file does not tell apart.
+
+    Args:
+        fields: of the architecture.
+        variant: what the user says it is.
+
+    Returns:
+        The preprocessing, and what to say if it is a guess; "" if it is known.
+    """
+    if variant in DEIT_VARIANTS or fields["distilled"]:
+        return PREPROCESSING["timm_deit"], ""
+    chosen = PREPROCESSING["timm_vit"]
+    if variant is not None:
+        return chosen, ""
+    return chosen, (
+        f"the file does not say its preprocessing: {chosen.describe()} is assumed, that of timm's vit_*; if it is a "
+        "DeiT, whose mean is ImageNet's, say so: variant=deit_small_patch16_224 and the like"
+    )
