@@ -16,7 +16,9 @@ from vitrail.weights.load import load_weights
 from vitrail.weights.model_file import ModelRecord
 from vitrail.weights.resize import RULES
 
-TINY = {"img_size": 16, "patch_size": 4, "embed_dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 3.0, "num_classes": 3}
+TINY = {
+    "img_size": 16, "patch_size": 4, "embed_dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 3.0, "num_classes": 3,
+}  # fmt: skip
 MODELS = {
     "plain": {},
     "representation layer": {"representation_size": 12},

@@ -18,7 +18,9 @@ from vitrail.weights.load import load_weights
 from vitrail.weights.model_file import ModelRecord, load_model, save_model
 from vitrail.weights.resize import resize_positions
 
-TINY = {"img_size": 16, "patch_size": 4, "embed_dim": 64, "depth": 2, "num_heads": 1, "mlp_ratio": 2.0, "num_classes": 3}
+TINY = {
+    "img_size": 16, "patch_size": 4, "embed_dim": 64, "depth": 2, "num_heads": 1, "mlp_ratio": 2.0, "num_classes": 3,
+}  # fmt: skip
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="digits, fashion-mnist, a folder of class folders, or a .csv/.parquet with path,label[,split]",
     )
     parser.add_argument(
-        "--model", metavar="REF", help="variant, run folder, model file or weights to start from (default: by image size)"
+        "--model", metavar="REF", help="variant, run folder or weights to start from (default: by image size)"
     )
     parser.add_argument("--recipe", metavar="NAME", help="how to learn (default: by image size)")
     parser.add_argument("--out", metavar="RUN", help="folder for the results (default: a new one under runs/)")

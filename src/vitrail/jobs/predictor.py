@@ -271,8 +271,8 @@ def load(reference: Reference | Any, device: str | None = "cpu", variant: str | 
     """Load a trained model with everything it needs.
 
     Args:
-        reference: a run folder, a model file, weights of another ecosystem (a row of `FORMATS`), what `fit` returned, or
-            a Predictor, which is given back as it is.
+        reference: a run folder, a model file, other weights (a row of `FORMATS`), what `fit` returned, or a
+            Predictor, which is given back as it is.
         device: where to compute; None for the fastest there is.
         variant: what it is, such as "S/16", where a weight file does not say.
 

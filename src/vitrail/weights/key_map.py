@@ -149,7 +149,9 @@ class KeyMap:
             index = match.group(1) if match.groups() else ""
             for name, part in zip(row.theirs, value.chunk(len(row.theirs)), strict=True):
                 stored = LAYOUTS[row.layout].to_theirs(part, heads)
-                tensors[name.replace("{i}", index)] = stored.contiguous()
+                whole = stored.contiguous()
+                shared = len(row.theirs) > 1 and whole.data_ptr() == part.data_ptr()
+                tensors[name.replace("{i}", index)] = whole.clone() if shared else whole
         return tensors, unknown
 
 

@@ -113,6 +113,9 @@ class HuggingFace(Format):
             if has_head or kind == "deit":
                 del tensors[name]
                 left[f"{kind}.{name}"] = "the classifier does not pass through the pooler"
+        act = str(config.get("pooler_act", "tanh"))
+        if act != "tanh" and any(name.startswith("pooler.") for name in tensors):
+            raise WeightsError(f"config.json: pooler_act {act!r} is not known", hint="a representation layer has tanh")
         state, unknown = KEYS.to_ours(tensors)
         preprocessing, size, notes = read_processor(content.processor, kind)
         return Reading(

@@ -91,7 +91,8 @@ class Timm(Format):
         architecture = str(config.get("architecture", ""))
         if variant is None and architecture in VARIANTS:
             fields.setdefault("num_heads", VARIANTS[architecture]["num_heads"])
-        preprocessing, size, notes = _said(config)
+        preprocessing, size = _said(config)
+        notes: tuple[str, ...] = ()
         if size is not None:
             fields["img_size"] = size
         if preprocessing is None:
@@ -138,11 +139,11 @@ def _fields(config: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _said(config: dict[str, Any]) -> tuple[Preprocessing | None, tuple[int, int] | None, tuple[str, ...]]:
+def _said(config: dict[str, Any]) -> tuple[Preprocessing | None, tuple[int, int] | None]:
     """Read the preprocessing that timm writes beside weights on the hub."""
     said = config.get("pretrained_cfg") or {}
     if not {"mean", "std"} <= said.keys():
-        return None, None, ()
+        return None, None
     mode = {"center": "crop", "squash": "squash"}.get(said.get("crop_mode", "center"))
     if mode is None:
         raise WeightsError(f"config.json: crop_mode {said['crop_mode']!r} is not known; known: center, squash")
@@ -151,7 +152,7 @@ def _said(config: dict[str, Any]) -> tuple[Preprocessing | None, tuple[int, int]
         "interpolation": said.get("interpolation", "bicubic"), "crop_fraction": said.get("crop_pct", 0.875),
     }  # fmt: skip
     size = said.get("input_size")
-    return Preprocessing(**given), None if size is None else (int(size[1]), int(size[2])), ()
+    return Preprocessing(**given), None if size is None else (int(size[1]), int(size[2]))
 
 
 def _classes(config: dict[str, Any]) -> tuple[str, ...] | None:
