@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from vitrail.core.errors import WeightsError
 from vitrail.weights.arrays import read_arrays
@@ -59,6 +60,25 @@ def test_a_small_file_that_claims_terabytes_is_refused(tmp_path: Path) -> None:
     assert path.stat().st_size < 4096
     with pytest.raises(WeightsError, match="claims 1000000 × 1000000 numbers"):
         read_pickle(path)
+
+
+def test_an_old_file_that_claims_more_than_it_has_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({"a": torch.zeros(1000)}, path, _use_new_zipfile_serialization=False)
+    claimed = path.read_bytes().replace(b"M\xe8\x03", b"J\x00\x00\x00\x7f")
+    path.write_bytes(claimed)
+    with pytest.raises(WeightsError, match="claim a tensor of 2,130,706,432 numbers"):
+        read_pickle(path)
+
+
+def test_a_header_may_be_as_long_as_a_pickle_begins(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    for length in range(64):
+        save_file({"a": torch.ones(2)}, path, metadata={"note": "x" * length})
+        if path.read_bytes()[0] == 0x80:
+            break
+    assert path.read_bytes()[0] == 0x80
+    assert read_content(path).container == "safetensors"
 
 
 def test_compressed_records_are_refused(tmp_path: Path) -> None:

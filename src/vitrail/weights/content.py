@@ -65,16 +65,17 @@ def read_content(path: Path) -> Content:
 def _read_file(path: Path) -> Content:
     with path.open("rb") as file:
         head = file.read(512)
+    size = path.stat().st_size
     if head.startswith(b"version https://git-lfs"):
         raise WeightsError(f"{path}: a git-lfs pointer, not the weights", hint="fetch the file itself: git lfs pull")
     if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         raise WeightsError(f"{path}: an HTML page, not weights", hint="download the file, not the page that shows it")
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size:
+        return _read_safetensors(path)
     if head.startswith(b"PK\x03\x04"):
         return _read_zip(path)
     if head.startswith(b"\x80"):
         return _unwrapped(path, read_pickle(path))
-    if head[8:9] == b"{":
-        return _read_safetensors(path)
     raise WeightsError(
         f"{path}: not a weight file (it begins with {head[:8]!r})",
         hint="it is truncated, damaged, or of another kind; known are .safetensors, .pth, .bin and .npz, by content",

@@ -34,11 +34,11 @@ LAYOUTS: Table[Layout] = Table(
             lambda value: value.permute(3, 2, 0, 1), lambda value, heads: value.permute(2, 3, 1, 0)
         ),
         "in_heads": Layout(
-            lambda value: value.flatten(1).t(), lambda value, heads: value.t().unflatten(1, (heads, -1))
+            lambda value: value.flatten(1).t(), lambda value, heads: torch.unflatten(value.t(), 1, (heads, -1))
         ),
-        "heads": Layout(lambda value: value.flatten(), lambda value, heads: value.unflatten(0, (heads, -1))),
+        "heads": Layout(lambda value: value.flatten(), lambda value, heads: torch.unflatten(value, 0, (heads, -1))),
         "heads_out": Layout(
-            lambda value: value.flatten(0, 1).t(), lambda value, heads: value.t().unflatten(0, (heads, -1))
+            lambda value: value.flatten(0, 1).t(), lambda value, heads: torch.unflatten(value.t(), 0, (heads, -1))
         ),
     },
 )  # fmt: skip

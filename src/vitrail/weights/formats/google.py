@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -123,7 +123,8 @@ class Google(Format):
         tensors, unknown = keys.to_theirs(model.state_dict(), block.num_heads)
         refuse(self.name, dict.fromkeys(unknown, True))
         buffer = io.BytesIO()
-        np.savez(buffer, **{name: value.detach().cpu().numpy() for name, value in tensors.items()})
+        arrays: dict[str, Any] = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+        np.savez(buffer, **arrays)
         write_atomically(out, buffer.getvalue())
 
 

@@ -1,4 +1,4 @@
-"""transformers' preprocessor_config.json as an ImageSpec, and back."""
+"""Transformers' preprocessor_config.json as an ImageSpec, and back."""
 
 from __future__ import annotations
 

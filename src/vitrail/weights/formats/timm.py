@@ -1,4 +1,4 @@
-"""timm's state dicts, whose names are vitrail's own: `.safetensors`, `.bin`, `.pth`, with or without config.json."""
+"""State dicts of timm, whose names are vitrail's own: `.safetensors`, `.bin`, `.pth`, with or without config.json."""
 
 from __future__ import annotations
 

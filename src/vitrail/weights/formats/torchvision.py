@@ -1,4 +1,4 @@
-"""torchvision's `vit_*`: `.pth` files with `conv_proj`, `encoder.layers.encoder_layer_N`, `heads.head`."""
+"""The `vit_*` of torchvision: `.pth` files with `conv_proj`, `encoder.layers.encoder_layer_N`, `heads.head`."""
 
 from __future__ import annotations
 
