@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from vitrail.cli.reference import add_reference
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags.
@@ -12,12 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: of this verb.
     """
-    parser.add_argument("reference", metavar="REF", help="run folder, model file, or weights of another ecosystem")
+    add_reference(parser)
     parser.add_argument("out", metavar="OUT", help="file or folder to make")
     parser.add_argument(
         "--format", metavar="F", required=True, help="vitrail, timm, hugging-face (a folder) or google (.npz)"
     )
-    parser.add_argument("--variant", metavar="NAME", help="what REF is, such as S/16, where it does not say")
 
 
 def run(options: argparse.Namespace) -> None:

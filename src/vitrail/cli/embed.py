@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from vitrail.cli.predict import add_inputs
+from vitrail.cli.reference import load_reference
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,9 +36,8 @@ def run(options: argparse.Namespace) -> None:
     progress = Progress()
     shape = None
     with ended_by_sigterm():
-        stream = embed_paths(
-            options.reference, options.paths, options.out, options.pool, options.device, options.strict
-        )
+        predictor = load_reference(options)
+        stream = embed_paths(predictor, options.paths, options.out, options.pool, strict=options.strict)
         for answer in progress.watch(stream):
             shape = shape if answer.features is None else list(answer.features.shape)
     if options.json:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from vitrail.cli.reference import add_reference, load_reference
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags.
@@ -11,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: of this verb.
     """
-    parser.add_argument("reference", metavar="REF", help="run folder or model file")
+    add_reference(parser)
     parser.add_argument("data", metavar="DATA", help="labelled images, as for `vitrail fit`")
     parser.add_argument(
         "--split", default="test", choices=("test", "val", "train"), help="which images (default: test)"
@@ -34,11 +36,10 @@ def run(options: argparse.Namespace) -> None:
 
     with Console() as console:
         evaluation = evaluate(
-            options.reference,
+            load_reference(options),
             options.data,
             options.split,
-            options.device,
-            console,
+            listener=console,
             strict=options.strict,
             out=options.out,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from vitrail.cli.reference import add_reference, load_reference
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags.
@@ -12,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: of this verb.
     """
-    parser.add_argument("reference", metavar="REF", help="run folder or model file")
+    add_reference(parser)
     parser.add_argument("paths", metavar="IMAGE", nargs="+", help="images, folders of images, or glob patterns")
     parser.add_argument("--out", metavar="DIR", required=True, help="folder for the pictures and explanations.json")
     parser.add_argument("--overwrite", action="store_true", help="replace the explanations in --out")
@@ -28,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
     from vitrail.cli.console import print_json
     from vitrail.jobs.explain import explain_paths
 
-    stream = explain_paths(options.reference, options.paths, options.out, options.overwrite, options.device)
+    stream = explain_paths(load_reference(options), options.paths, options.out, options.overwrite)
     explained = []
     for one in stream:
         record = one.to_json()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from vitrail.cli.parser import positive_float, positive_int, seed
+from vitrail.cli.reference import VARIANT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", metavar="REF", help="variant, run folder or weights to start from (default: by image size)"
     )
+    parser.add_argument("--variant", metavar="NAME", help=VARIANT)
     parser.add_argument("--recipe", metavar="NAME", help="how to learn (default: by image size)")
     parser.add_argument("--out", metavar="RUN", help="folder for the results (default: a new one under runs/)")
     parser.add_argument("--seed", type=seed, metavar="N", help="seed of everything random (default: 0)")
@@ -62,6 +64,7 @@ def run(options: argparse.Namespace) -> None:
             options.data,
             options.model,
             options.recipe,
+            variant=options.variant,
             out=options.out,
             seed=options.seed,
             epochs=options.epochs,

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from vitrail.cli.parser import positive_int
+from vitrail.cli.reference import add_reference, load_reference
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +26,7 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: of the verb.
     """
-    parser.add_argument("reference", metavar="REF", help="run folder or model file")
+    add_reference(parser)
     parser.add_argument(
         "paths", metavar="PATH", nargs="+",
         help="images, folders of images, glob patterns (** for any folders), lists of paths (.txt, or .csv or .parquet "
@@ -49,8 +50,9 @@ def run(options: argparse.Namespace) -> None:
     printed = options.json or options.out is None
     progress = Progress(shown=not (printed and sys.stdout.isatty()))
     with ended_by_sigterm():
+        predictor = load_reference(options)
         answers = progress.watch(
-            predict_paths(options.reference, options.paths, options.out, options.top, options.device, options.strict)
+            predict_paths(predictor, options.paths, options.out, options.top, strict=options.strict)
         )
         if options.json:
             with JsonStream("predictions", {"out": options.out}) as stream:

@@ -27,7 +27,7 @@ BYTES_AT_ONCE = 16 * 2**20
 
 
 def embed_paths(
-    reference: Reference,
+    reference: Reference | Any,
     paths: Sequence[str],
     out: str,
     pool: str = "model",
@@ -37,7 +37,7 @@ def embed_paths(
     """Compute features of images named by path, and write them as they come; memory does not grow with their number.
 
     Args:
-        reference: a run folder or model file.
+        reference: as for `predict_paths`.
         paths: as for `predict_paths`.
         out: `.parquet` to write: columns path, features, error; what the features are is in the schema's metadata.
         pool: as for `Predictor.embed`.

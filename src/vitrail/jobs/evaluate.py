@@ -97,7 +97,7 @@ def evaluate(
     aside are used, otherwise all images.
 
     Args:
-        reference: a run folder, a model file, or what `fit` returned.
+        reference: a run folder, a model file, weights of another library, a Predictor, or what `fit` returned.
         data: a data reference, or an open data set with the model's classes.
         split: "test", "val" or "train".
         device: where to compute; None for the fastest there is.

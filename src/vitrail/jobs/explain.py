@@ -140,12 +140,16 @@ def explain(predictor: Predictor, image: ImageLike, top: int = TOP) -> Explanati
 
 
 def explain_paths(
-    reference: Reference, paths: Sequence[str], out: Reference, overwrite: bool = False, device: str | None = "cpu"
+    reference: Reference | Any,
+    paths: Sequence[str],
+    out: Reference,
+    overwrite: bool = False,
+    device: str | None = "cpu",
 ) -> Iterator[Explained]:
     """Draw what a model looks at in images named by path.
 
     Args:
-        reference: a run folder or model file.
+        reference: as for `predict_paths`.
         paths: files, folders (all images below), or glob patterns.
         out: folder for one picture an image and `explanations.json`.
         overwrite: replace the explanations in `out`.

@@ -67,6 +67,7 @@ def fit(
     model: Reference | ViTConfig | None = None,
     recipe: str | Recipe | None = None,
     *,
+    variant: str | None = None,
     out: Reference | None = None,
     seed: int | None = None,
     epochs: int | None = None,
@@ -87,6 +88,7 @@ def fit(
         data: a data reference, or an open data set; may be left out with `config`.
         model: variant, config, or a run folder or model file to start from; None: by the images' size.
         recipe: row of `RECIPES`, or a recipe; None: by the images' size.
+        variant: what the weights of `model` are, where their file does not say.
         out: run folder; None for a new one under `runs/`.
         seed: seed of everything random; None is 0, or that of `config`.
         epochs: passes over the training split; None to choose by its size.
@@ -105,18 +107,16 @@ def fit(
         The run.
 
     Raises:
-        ConfigError: for settings that are unknown, not allowed or contradict each other, or a tracker that is missing.
+        ConfigError: for settings that are unknown, not allowed or contradict each other, or a missing tracker.
         DataError: if the data cannot be used; with `strict`, if one image cannot.
         StorageError: if the run folder cannot be written.
         NonFiniteError: if training meets NaN or infinity.
         Interrupted: if a signal stopped it; a checkpoint was written.
     """
     clock = time.perf_counter()
-    given = None if config is None else read_toml(Path(config), Plan)
-    seed = (given.seed if given else 0) if seed is None else seed
     target, tracker = choose_device(device), find_tracker(track)
-    dataset = _open(given.data if data is None and given else data, seed)
-    request = Request(dataset.reference, model, recipe, seed, epochs, minutes, image_size, settings)
+    given, seed, dataset = _open(config, seed, data)
+    request = Request(dataset.reference, model, recipe, seed, epochs, minutes, image_size, settings, variant)
     plan, notes = (take_plan(given, request, dataset), []) if given else make_plan(request, dataset, target.type)
     folder = _prepare(out, dataset, plan, resume, overwrite, strict)
     with thread_limit(plan.model, plan.recipe.batch_size, target), tracking(tracker, folder.path, listener) as heard:
@@ -157,14 +157,20 @@ def _train(training: Training, request: Request, resume: bool) -> Run:
     return run
 
 
-def _open(data: Reference | Dataset | None, seed: int) -> Dataset:
+def _open(
+    config: Reference | None, seed: int | None, data: Reference | Dataset | None
+) -> tuple[Plan | None, int, Dataset]:
+    """Open the data, which like the seed may be those of a plan that is repeated."""
+    given = None if config is None else read_toml(Path(config), Plan)
+    seed = seed if seed is not None else given.seed if given else 0
+    data = given.data if data is None and given else data
     if data is None:
         raise ConfigError("no data reference was given", hint="vitrail fit DATA, or --config FILE")
     dataset = data if isinstance(data, Dataset) else open_dataset(data, seed)
     for split in ("train", "val"):
         if split not in dataset.splits or not len(dataset.splits[split]):
             raise DataError(f"{dataset.reference} has no image for the {split} split", hint="give more images")
-    return dataset
+    return given, seed, dataset
 
 
 def _run_name(reference: str) -> str:

@@ -105,6 +105,7 @@ class Request:
         minutes: time to train; fixes the number of steps by measuring.
         image_size: side in pixels.
         settings: key → value, laid over the plan at the end.
+        variant: what the weights to start from are, where their file does not say.
     """
 
     data: str
@@ -115,6 +116,7 @@ class Request:
     minutes: float | None = None
     image_size: int | None = None
     settings: Mapping[str, Any] | None = None
+    variant: str | None = None
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.minutes is not None:
@@ -136,6 +138,7 @@ class Plan:
         seed: seed of everything random.
         steps: optimizer steps; 0 until fixed.
         start: run folder or model file whose weights the run starts from; "" for fresh ones.
+        variant: what those weights are, where their file does not say; "" if it does.
         model: the architecture.
         spec: the exact preprocessing.
         recipe: how it learns.
@@ -145,6 +148,7 @@ class Plan:
     seed: int = 0
     steps: int = 0
     start: str = ""
+    variant: str = ""
     model: ViTConfig = ViTConfig()
     spec: ImageSpec = ImageSpec()
     recipe: Recipe = Recipe()
@@ -171,7 +175,7 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     name = request.model or (choice.variant if device == "cpu" else choice.gpu_variant)
     if request.model is None:
         notes.append(f"model {name}: suits {probe.kind} images of about {probe.side} pixels on {device}")
-    config, spec, start = _architecture(name if isinstance(name, ViTConfig) else str(name), probe, request.image_size)
+    config, spec, start = _architecture(name if isinstance(name, ViTConfig) else str(name), probe, request)
     if spec.color == "bands" and not start:
         spec = measured_spec(dataset.splits["train"], spec, request.seed)
         notes.append(f"images of {spec.channels} channels: mean and std of each were measured on training images")
@@ -187,7 +191,8 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     settings = {full_name(Plan, key): value for key, value in (request.settings or {}).items()}
     of_model = {key.removeprefix("model."): settings.pop(key) for key in list(settings) if key.startswith("model.")}
     config = config.updated(**{"num_classes": len(dataset.classes), "in_chans": spec.channels} | of_model)
-    plan = override(Plan(str(request.data), request.seed, 0, start, config, spec, recipe), settings)
+    plan = Plan(str(request.data), request.seed, 0, start, request.variant or "", config, spec, recipe)
+    plan = override(plan, settings)
     _check(plan, dataset)
     return plan, notes
 
@@ -207,7 +212,8 @@ def take_plan(given: Plan, request: Request, dataset: Dataset) -> Plan:
         ConfigError: if something else was asked for beside the plan, or the plan does not fit the data.
     """
     asked = {
-        name: getattr(request, name) for name in ("model", "recipe", "epochs", "minutes", "image_size", "settings")
+        name: getattr(request, name)
+        for name in ("model", "variant", "recipe", "epochs", "minutes", "image_size", "settings")
     }
     beside = [name for name, value in asked.items() if value]
     if beside:
@@ -222,16 +228,19 @@ def take_plan(given: Plan, request: Request, dataset: Dataset) -> Plan:
     return plan
 
 
-def _architecture(name: str | ViTConfig, probe: Probe, size: int | None) -> tuple[ViTConfig, ImageSpec, str]:
-    sized = {} if size is None else {"img_size": size}
+def _architecture(name: str | ViTConfig, probe: Probe, request: Request) -> tuple[ViTConfig, ImageSpec, str]:
+    sized = {} if request.image_size is None else {"img_size": request.image_size}
     if isinstance(name, ViTConfig) or is_variant(name):
+        if request.variant is not None:
+            hint = "give them as the model, or the variant itself as the model to train it from scratch"
+            raise ConfigError(f"variant = {request.variant} was given without weights that it describes", hint=hint)
         config = name.updated(**sized) if isinstance(name, ViTConfig) else ViTConfig.of(**variant_fields(name) | sized)
         half = (0.5,) * probe.channels
         color = COLORS.get(probe.channels, "bands")
         return config, ImageSpec(config.image_size, half, half, color=color), ""
     if not Path(name).exists():
         raise unknown_variant(name)
-    record = load_weights(model_path(name)).record
+    record = load_weights(model_path(name), request.variant).record
     config = record.config.updated(**sized)
     return config, replace(record.spec, size=config.image_size), name
 

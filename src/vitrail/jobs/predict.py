@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from vitrail.core.errors import ConfigError, ImageError
 from vitrail.jobs.answer_file import AnswerFile
@@ -17,7 +17,7 @@ Answer = TypeVar("Answer", Prediction, Embedding)
 
 
 def predict_paths(
-    reference: Reference,
+    reference: Reference | Any,
     paths: Sequence[str],
     out: str | None = None,
     top: int = 1,
@@ -27,7 +27,7 @@ def predict_paths(
     """Classify images named by path, and write the answers as they come; memory does not grow with their number.
 
     Args:
-        reference: a run folder or model file.
+        reference: a run folder, a model file, weights of another library, or a Predictor.
         paths: files; folders (all images below); glob patterns; lists of paths; "-" for lines of standard input.
         out: `.csv`, `.json`, `.jsonl` or `.parquet` to write; None for none.
         top: how many classes to name.

@@ -114,7 +114,7 @@ class Training:
 
     def _load_start(self, model: VisionTransformer) -> None:
         """Take over weights; a head for other classes, and whatever has another shape, starts afresh and is named."""
-        loaded = load_weights(model_path(self.plan.start))
+        loaded = load_weights(model_path(self.plan.start), self.plan.variant or None)
         same_classes = loaded.record.classes == self.dataset.classes
         start = take_over(model, loaded.model, loaded.record, same_classes)
         model.load_state_dict(start.state)

@@ -67,7 +67,7 @@ def infer_fields(state: Mapping[str, Tensor], known: Mapping[str, Any], variant:
         given["img_size"] = given["img_size"][0]
     fields |= given
     if variant is not None:
-        _check_variant(fields, variant)
+        check_variant(fields, variant)
     return {**fields, "notes": notes}
 
 
@@ -147,7 +147,17 @@ def _heads(fields: Mapping[str, Any], variant: str | None) -> tuple[dict[str, An
     return {"num_heads": width // HEAD_DIM}, f"{width // HEAD_DIM} heads are assumed: {HEAD_DIM} numbers a head"
 
 
-def _check_variant(fields: Mapping[str, Any], variant: str) -> None:
+def check_variant(fields: Mapping[str, Any], variant: str) -> None:
+    """Refuse weights that are not what the user says they are.
+
+    Args:
+        fields: embed_dim, depth, patch_size, num_heads, mlp_ratio and distilled of the weights.
+        variant: a name that `create_model` knows.
+
+    Raises:
+        WeightsError: if one differs from the variant's.
+        ConfigError: if there is no such variant.
+    """
     wanted = variant_fields(variant)
     expected = {"mlp_ratio": 4.0, **wanted}
     names = ("embed_dim", "depth", "patch_size", "num_heads", "mlp_ratio", "distilled")

@@ -16,7 +16,7 @@ from vitrail.models.config import ViTConfig
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.weights.content import Content, read_content
 from vitrail.weights.formats import FORMATS, Format, Reading
-from vitrail.weights.infer import infer_fields
+from vitrail.weights.infer import check_variant, infer_fields
 from vitrail.weights.model_file import ModelRecord, load_model
 from vitrail.weights.preprocessing import Preprocessing
 from vitrail.weights.report import Report
@@ -59,6 +59,8 @@ def load_weights(path: Path, variant: str | None = None, num_heads: int | None =
     """
     if path.is_file() and is_own(path):
         model, record = load_model(path)
+        if variant is not None:
+            check_variant(_shape(record.config), variant)
         return Loaded(model, record, Report("vitrail", tuple(model.state_dict())))
     content = read_content(path)
     try:
@@ -70,6 +72,14 @@ def load_weights(path: Path, variant: str | None = None, num_heads: int | None =
     except WeightsError as error:
         told = error.message if error.message.startswith(str(path)) else f"{path}: {error.message}"
         raise WeightsError(told, error.hint) from error
+
+
+def _shape(config: ViTConfig) -> dict[str, Any]:
+    """List what a variant settles."""
+    return {
+        "embed_dim": config.embed_dim, "depth": config.depth, "patch_size": config.patch_size,
+        "num_heads": config.block.num_heads, "mlp_ratio": config.block.mlp_ratio, "distilled": config.tokens.distilled,
+    }  # fmt: skip
 
 
 def is_own(path: Path) -> bool:
