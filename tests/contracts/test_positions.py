@@ -13,22 +13,26 @@ from vitrail.nn.position import POSITIONS, Layout, NoPositionConfig, Position, P
 
 
 def choices():
-    """Give every row by its defaults and, where it can act at several places, at each of the others."""
+    """Give every row by its defaults and with each other value of each field that has a few (such as its places)."""
     for row in POSITIONS.values():
-        places = typing.get_args(field_types(row).get("at"))
-        yield row()
-        yield from (row(at=place) for place in places if place != row().at)
+        yield row.kind, row()
+        for name, annotation in field_types(row).items():
+            for value in typing.get_args(annotation):
+                if value != getattr(row(), name):
+                    yield f"{row.kind}-{value}", row(**{name: value})
 
 
-CHOICES = {"-".join([kind.kind, *([kind.at] if hasattr(kind, "at") else [])]): kind for kind in choices()}
+CHOICES = dict(choices())
 pytestmark = pytest.mark.parametrize("kind", CHOICES.values(), ids=CHOICES)
 BATCH, DIM, HEADS, DEPTH = 3, 16, 2, 2
 GRIDS = pytest.mark.parametrize("grid", [(2, 3), (4, 4), (1, 5)], ids=str)
-PREFIX = pytest.mark.parametrize("prefix", [0, 1, 2], ids="{} prefix tokens".format)
+PREFIX = pytest.mark.parametrize(
+    "prefix", [(0, 0), (1, 0), (2, 0), (5, 4), (3, 3)], ids="{0[0]} before, {0[1]} registers".format
+)
 
 
 def build(kind, grid, prefix):
-    position = kind.build(Layout(DIM, HEADS, DEPTH, grid, prefix))
+    position = kind.build(Layout(DIM, HEADS, DEPTH, grid, *prefix))
     table = position.table()
     with torch.no_grad():
         for parameter in (*position.parameters(), *([] if table is None else [table])):
@@ -43,7 +47,7 @@ def state_of(kind, grid, prefix):
 
 
 def tokens_for(grid, prefix):
-    return torch.randn(BATCH, prefix + grid[0] * grid[1], DIM)
+    return torch.randn(BATCH, prefix[0] + grid[0] * grid[1], DIM)
 
 
 def model_of(kind, grid, **fields):
@@ -73,7 +77,7 @@ def test_a_value_that_is_not_allowed_is_refused_with_its_field(kind):
 
 
 def test_every_block_is_given_a_position(kind):
-    position, _ = build(kind, (2, 3), 1)
+    position, _ = build(kind, (2, 3), (1, 0))
     assert len(position.by_layer) == DEPTH
     assert all(isinstance(layer, Position) for layer in position.by_layer)
     assert kind.build(Layout(DIM, HEADS, 0, (2, 3), 1)).by_layer == []
@@ -114,8 +118,8 @@ def test_the_hooks_change_nothing_they_are_given(kind, grid, prefix):
 
 
 def test_images_are_treated_one_by_one(kind):
-    position, table = build(kind, (2, 3), 1)
-    tokens = tokens_for((2, 3), 1)
+    position, table = build(kind, (2, 3), (1, 0))
+    tokens = tokens_for((2, 3), (1, 0))
     q, k = torch.randn(2, BATCH, HEADS, 7, DIM // HEADS)
     torch.testing.assert_close(position.add(tokens, table, (2, 3))[1:2], position.add(tokens[1:2], table, (2, 3)))
     for layer in position.by_layer:
@@ -129,8 +133,8 @@ def test_images_are_treated_one_by_one(kind):
 
 def test_it_acts_unless_it_is_none(kind):
     """At the stem, or in every layer; where it learns a layer at a time, each layer in its own way."""
-    position, table = build(kind, (2, 3), 1)
-    tokens, q = tokens_for((2, 3), 1), torch.randn(BATCH, HEADS, 7, DIM // HEADS)
+    position, table = build(kind, (2, 3), (1, 0))
+    tokens, q = tokens_for((2, 3), (1, 0)), torch.randn(BATCH, HEADS, 7, DIM // HEADS)
 
     def done_by(layer):
         bias = layer.bias(q, (2, 3))

@@ -4,7 +4,8 @@ import pytest
 import torch
 from timm.layers import resample_abs_pos_embed
 
-from vitrail.nn.position import Layout, Learned1d, NoPositionConfig, Position
+from vitrail.core.errors import ConfigError
+from vitrail.nn.position import Layout, Learned1d, Learned1dConfig, NoPositionConfig, Position
 
 LAYOUT = Layout(embed_dim=8, num_heads=2, depth=1, grid=(4, 6), prefix_tokens=2)
 
@@ -16,6 +17,37 @@ def test_the_table_has_a_row_for_every_token_and_is_added():
     assert table.shape == (1, 2 + 24, 8)
     tokens = torch.randn(3, 26, 8)
     assert torch.equal(position.add(tokens, table, (4, 6)), tokens + table)
+
+
+@pytest.mark.parametrize(("covers", "entries"), [("all", 6), ("class", 2), ("patches", 0)])
+def test_tokens_without_an_entry_stay_as_they_are(covers, entries):
+    """Class token, distillation token, four registers, patches: entries are in the order of the tokens."""
+    torch.manual_seed(0)
+    position = Learned1d(Layout(8, 2, 1, (4, 6), prefix_tokens=6, registers=4), covers)
+    table = position.table()
+    assert table.shape == (1, entries + 24, 8)
+    tokens = torch.randn(3, 30, 8)
+    added = position.add(tokens, table, (4, 6))
+    assert torch.equal(added[:, :entries], tokens[:, :entries] + table[:, :entries])
+    assert torch.equal(added[:, entries:6], tokens[:, entries:6])
+    assert torch.equal(added[:, 6:], tokens[:, 6:] + table[:, entries:])
+
+
+@pytest.mark.parametrize(("covers", "entries"), [("all", 6), ("class", 2), ("patches", 0)])
+def test_resizing_touches_the_patches_alone(covers, entries):
+    torch.manual_seed(0)
+    position = Learned1d(Layout(8, 2, 1, (4, 6), prefix_tokens=6, registers=4), covers)
+    old = torch.randn(1, entries + 24, 8)
+    new = position.resize({"pos_embed": old}, (4, 6), (5, 3))["pos_embed"]
+    expected = resample_abs_pos_embed(old, [5, 3], [4, 6], num_prefix_tokens=entries)
+    torch.testing.assert_close(new, expected, rtol=0, atol=1e-6)
+
+
+def test_other_tokens_are_refused():
+    with pytest.raises(
+        ConfigError, match=r"position.covers = 'registers' is not allowed; allowed: all, class, patches"
+    ):
+        Learned1dConfig(covers="registers")
 
 
 def test_the_table_begins_with_standard_deviation_0_02():

@@ -33,6 +33,15 @@ def test_a_patch_gets_the_vector_of_its_column_then_that_of_its_row(prefix, own)
             assert torch.equal(got[prefix + 4 * row + column], expected)
 
 
+def test_registers_have_no_position():
+    position = Learned2d(Layout(8, 2, 1, GRID, prefix_tokens=6, registers=4), prefix=True)
+    assert position.prefix.shape == (2, 8)
+    got = added(position)
+    assert torch.equal(got[:2], position.prefix)
+    assert torch.equal(got[2:6], torch.zeros(4, 8))
+    assert torch.equal(got[6], torch.cat([position.columns[0], position.rows[0]]))
+
+
 def test_the_tables_have_half_the_width_and_begin_with_standard_deviation_0_02():
     position = Learned2d(Layout(768, 12, 12, (14, 14), 1), prefix=True)
     assert {name: tuple(value.shape) for name, value in position.named_parameters()} == {

@@ -16,7 +16,8 @@ class Layout:
         num_heads: heads of attention.
         depth: number of blocks.
         grid: rows and columns of patches.
-        prefix_tokens: how many tokens stand before the patches (class token, distillation token).
+        prefix_tokens: how many tokens stand before the patches: class token, distillation token, registers.
+        registers: how many of these, the last ones, are registers.
     """
 
     embed_dim: int
@@ -24,6 +25,7 @@ class Layout:
     depth: int
     grid: Grid
     prefix_tokens: int
+    registers: int = 0
 
     @property
     def num_patches(self) -> int:

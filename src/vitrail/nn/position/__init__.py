@@ -4,7 +4,8 @@ from vitrail.core.table import Table
 from vitrail.nn.layout import Layout
 from vitrail.nn.position.base import Position
 from vitrail.nn.position.config import PositionConfig
-from vitrail.nn.position.learned_1d import Learned1d, Learned1dConfig
+from vitrail.nn.position.learned_1d import Learned1d
+from vitrail.nn.position.learned_1d_config import Learned1dConfig
 from vitrail.nn.position.learned_2d import Learned2d, Learned2dConfig
 from vitrail.nn.position.none import NoPositionConfig
 from vitrail.nn.position.relative import Relative, RelativeConfig

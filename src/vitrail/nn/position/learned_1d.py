@@ -2,44 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
 from vitrail.nn.layout import Layout
 from vitrail.nn.position.base import Position
-from vitrail.nn.position.injection import AbsoluteConfig
-from vitrail.nn.position.resample import resample
-from vitrail.nn.shapes import Grid
+from vitrail.nn.position.resample import resample, spread
+from vitrail.nn.shapes import Grid, Tokens
 
 
 class Learned1d(Position):
-    """Add a learned vector to each token, those before the patches included."""
+    """Add a learned vector to each token that the table has an entry for.
+
+    Args:
+        layout: how the tokens are laid out.
+        covers: as for `Learned1dConfig`.
+    """
+
+    def __init__(self, layout: Layout, covers: str = "all") -> None:
+        super().__init__(layout)
+        prefix = layout.prefix_tokens
+        self.prefix_entries = {"all": prefix, "class": prefix - layout.registers, "patches": 0}[covers]
 
     def table(self) -> nn.Parameter:
-        """Make the table, (1, prefix + patches, dim), with standard deviation 0.02."""
-        table = torch.empty(1, self.layout.num_tokens, self.layout.embed_dim)
+        """Make the table, (1, entries, dim), with standard deviation 0.02."""
+        table = torch.empty(1, self.prefix_entries + self.layout.num_patches, self.layout.embed_dim)
         return nn.Parameter(nn.init.normal_(table, std=0.02))
+
+    def add(self, tokens: Tokens, pos_embed: Tensor | None, grid: Grid) -> Tokens:
+        """Add the table; zeros where it has no entry."""
+        assert pos_embed is not None
+        return tokens + (
+            pos_embed if pos_embed.shape[1] == tokens.shape[1] else spread(pos_embed, tokens.shape[1], grid)
+        )
 
     def resize(self, state: dict[str, Tensor], old: Grid, new: Grid) -> dict[str, Tensor]:
         """Interpolate the patches' part of the table (bicubic, antialiased, as timm does); the prefix stays."""
-        prefix, patches = state["pos_embed"][0].tensor_split([self.layout.prefix_tokens])
+        prefix, patches = state["pos_embed"][0].tensor_split([self.prefix_entries])
         patches = resample(patches.reshape(*old, -1), new).flatten(0, 1)
         return {**state, "pos_embed": torch.cat([prefix, patches])[None]}
-
-
-@dataclass(frozen=True)
-class Learned1dConfig(AbsoluteConfig):
-    """Choose a learned vector for each place.
-
-    Source:
-        Dosovitskiy et al. 2020, equation 1 and appendix D.4, row "1-D Pos. Emb.".
-    """
-
-    kind: ClassVar[str] = "learned_1d"
-
-    def absolute(self, layout: Layout) -> Position:
-        """Build the table's owner."""
-        return Learned1d(layout)

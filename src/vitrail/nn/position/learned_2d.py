@@ -7,13 +7,12 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from vitrail.core.config import require
 from vitrail.nn.layout import Layout
 from vitrail.nn.position.base import Position
 from vitrail.nn.position.injection import AbsoluteConfig
-from vitrail.nn.position.resample import resample
+from vitrail.nn.position.resample import resample, spread
 from vitrail.nn.shapes import Grid, Tokens
 
 
@@ -22,7 +21,7 @@ class Learned2d(Position):
 
     Args:
         layout: how the tokens are laid out.
-        prefix: whether each token before the patches has a vector of its own.
+        prefix: as for `Learned2dConfig`.
 
     Raises:
         ConfigError: if tokens have an odd width.
@@ -36,17 +35,16 @@ class Learned2d(Position):
         require(layout.embed_dim % 2 == 0, "embed_dim", layout.embed_dim, "even numbers with position 'learned_2d'")
         self.columns = nn.Parameter(0.02 * torch.randn(layout.grid[1], layout.embed_dim // 2))
         self.rows = nn.Parameter(0.02 * torch.randn(layout.grid[0], layout.embed_dim // 2))
-        own = prefix and layout.prefix_tokens > 0
-        self.prefix = nn.Parameter(0.02 * torch.randn(layout.prefix_tokens, layout.embed_dim)) if own else None
+        own = layout.prefix_tokens - layout.registers if prefix else 0
+        self.prefix = nn.Parameter(0.02 * torch.randn(own, layout.embed_dim)) if own else None
 
     def add(self, tokens: Tokens, pos_embed: Tensor | None, grid: Grid) -> Tokens:
         """Add the two halves to the patches."""
         columns = self.columns.expand(len(self.rows), -1, -1)
         rows = self.rows[:, None].expand(-1, len(self.columns), -1)
         patches = torch.cat([columns, rows], dim=-1).flatten(0, 1)
-        if self.prefix is None:
-            return tokens + pad(patches, (0, 0, self.layout.prefix_tokens, 0))
-        return tokens + torch.cat([self.prefix, patches])
+        table = patches if self.prefix is None else torch.cat([self.prefix, patches])
+        return tokens + spread(table, tokens.shape[1], grid)
 
     def resize(self, state: dict[str, Tensor], old: Grid, new: Grid) -> dict[str, Tensor]:
         """Interpolate the rows and the columns (bicubic, antialiased); the prefix stays."""
@@ -60,7 +58,8 @@ class Learned2dConfig(AbsoluteConfig):
     """Choose a learned vector for each column and one for each row.
 
     Args:
-        prefix: whether each token before the patches has a vector of its own; the paper does not say.
+        prefix: whether class token and distillation token have a vector of their own; the paper does not say. Registers
+            have none.
 
     Raises:
         ConfigError: for a place that does not exist.

@@ -19,8 +19,8 @@ from vitrail.nn.shapes import Grid, Heads, Scores
 class Relative(Position):
     """Bias the score of query i and key j by q_i · r_(j-i) / √head_dim, with one learned key r for each offset.
 
-    Offsets count along the sequence (prefix, then patches in raster order), so the next row is one row's length away.
-    Row n - 1 of `keys` is offset 0, n tokens in all. Heads share the keys.
+    Offsets count along the sequence (prefix with its registers, then patches in raster order), so the next row is one
+    row's length away. Row n - 1 of `keys` is offset 0, n tokens in all. Heads share the keys.
 
     Args:
         layout: how the tokens are laid out.

@@ -20,8 +20,8 @@ class RelativeBias(Position):
     """Bias the score of a query and a key by the steps between them, the same for every content.
 
     Entry (Δr + rows - 1)(2 · columns - 1) + (Δc + columns - 1) of the table is for Δ = place of the query - place of
-    the key. Tokens before the patches have three entries more: from one of them to a patch, from a patch to one of
-    them, between two of them.
+    the key. Tokens before the patches, registers too, have three entries more: from one of them to a patch, from a
+    patch to one of them, between two of them.
 
     Args:
         layout: how the tokens are laid out.

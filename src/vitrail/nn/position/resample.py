@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -32,3 +33,19 @@ def _resample_last(table: Float[Tensor, "a b old"], size: int) -> Float[Tensor, 
     """Resample along the last axis, as an image one pixel high: torch 2.15 is wrong for those one pixel wide."""
     lines = table.reshape(1, -1, 1, table.shape[2])
     return interpolate(lines, size=(1, size), mode="bicubic", antialias=True).reshape(*table.shape[:2], size)
+
+
+def spread(table: Float[Tensor, "*batch entries dim"], tokens: int, grid: Grid) -> Float[Tensor, "*batch tokens dim"]:
+    """Put zeros into a table for tokens that it has no entry for: those directly before the patches.
+
+    Args:
+        table: entries of the first tokens, then those of the patches.
+        tokens: length of the sequence.
+        grid: rows and columns of patches.
+
+    Returns:
+        A row for every token, of the same type.
+    """
+    before, patches = table.tensor_split([table.shape[-2] - grid[0] * grid[1]], dim=-2)
+    nothing = table.new_zeros(*table.shape[:-2], tokens - table.shape[-2], table.shape[-1])
+    return torch.cat([before, nothing, patches], dim=-2)

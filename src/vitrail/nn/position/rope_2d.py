@@ -20,7 +20,7 @@ class Rope2d(Position):
     """Turn pairs of features of each patch's query and key: half of the pairs by its row, half by its column.
 
     Rows and columns run from -1 to 1, at the patches' centres, so another grid needs no resizing. Tokens before the
-    patches are not turned.
+    patches, registers too, are not turned.
 
     Args:
         layout: how the tokens are laid out.

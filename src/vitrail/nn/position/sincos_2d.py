@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from vitrail.core.config import require
 from vitrail.nn.layout import Layout
 from vitrail.nn.position.base import Position
 from vitrail.nn.position.injection import AbsoluteConfig
+from vitrail.nn.position.resample import spread
 from vitrail.nn.shapes import Grid, Tokens
 
 
@@ -49,7 +49,7 @@ class Sincos2d(Position):
         patches = torch.cat([x, y], dim=-1).flatten(0, 1)
         # Under autocast the sum stays float32, as it does with a learned table: the residual stream begins here.
         kept = dtype if torch.is_autocast_enabled(device.type) else tokens.dtype
-        return tokens + pad(patches, (0, 0, self.layout.prefix_tokens, 0)).to(kept)
+        return tokens + spread(patches, tokens.shape[1], grid).to(kept)
 
 
 @dataclass(frozen=True)
