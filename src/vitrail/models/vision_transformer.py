@@ -11,7 +11,6 @@ from vitrail.core.errors import ConfigError
 from vitrail.models.config import ViTConfig
 from vitrail.nn.block import Block
 from vitrail.nn.init import init_weights
-from vitrail.nn.patch_embed import PatchEmbed
 from vitrail.nn.position import Layout
 from vitrail.nn.shapes import Images, Logits, Tokens
 
@@ -33,12 +32,7 @@ class VisionTransformer(nn.Module):
         self.config = config
         dim, tokens = config.embed_dim, config.tokens
 
-        self.stem = config.stem.build(config.in_chans, dim, config.patch_size)
-        if config.patch_size % self.stem.reduction:
-            raise ConfigError(
-                f"patch_size = {config.patch_size} is not a multiple of the stem's reduction {self.stem.reduction}"
-            )
-        self.patch_embed = PatchEmbed(self.stem.out_chans, dim, config.patch_size // self.stem.reduction)
+        self.stem, self.patch_embed = config.stem.build_with_patch_embed(config.in_chans, dim, config.patch_size)
 
         self.cls_token = nn.Parameter(torch.zeros(1, 1, dim)) if tokens.class_token else None
         self.dist_token = nn.Parameter(torch.zeros(1, 1, dim)) if tokens.distilled else None

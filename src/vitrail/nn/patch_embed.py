@@ -11,17 +11,22 @@ class PatchEmbed(nn.Module):
     """Project non-overlapping square patches to tokens; a convolution with stride = kernel = patch is that projection.
 
     Args:
-        in_chans: channels of the image, or of the stem's feature map for hybrids.
+        in_chans: channels of the image, or of the feature map for hybrids.
         embed_dim: width of a token.
-        patch_size: side of a patch, in pixels of what comes in; 1 for most hybrids.
+        patch_size: side of a patch, in pixels of what is projected; 1 for most hybrids. None if what comes in is a
+            token at each pixel already.
+        backbone: what makes a feature map of the image first, in hybrids.
 
     Source:
         Dosovitskiy et al. 2020 (arXiv 2010.11929), equation 1; hybrids: section 3.1.
     """
 
-    def __init__(self, in_chans: int, embed_dim: int, patch_size: int) -> None:
+    def __init__(
+        self, in_chans: int, embed_dim: int, patch_size: int | None, backbone: nn.Module | None = None
+    ) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(in_chans, embed_dim, kernel_size=patch_size, stride=patch_size)
+        self.backbone = nn.Identity() if backbone is None else backbone
+        self.proj = nn.Conv2d(in_chans, embed_dim, patch_size, patch_size) if patch_size else nn.Identity()
 
     def forward(self, image: Images) -> Tokens:
-        return self.proj(image).flatten(2).transpose(1, 2)
+        return self.proj(self.backbone(image)).flatten(2).transpose(1, 2)

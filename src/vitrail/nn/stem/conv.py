@@ -1,63 +1,16 @@
-"""What an image goes through before it is cut into patches: nothing, or convolutions. The table of kinds.
-
-A stem turns (batch, in_chans, H, W) into (batch, out_chans, H / reduction, W / reduction).
-"""
+"""Convolutions in place of one wide patch projection."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import nn
 
-from vitrail.core.config import Component, require
-from vitrail.core.table import Table
-
-
-class Stem(nn.Sequential):
-    """Be a chain of layers that knows what it does to the shape.
-
-    Args:
-        layers: name → layer; none for the plain ViT.
-        out_chans: channels that come out.
-        reduction: factor by which height and width shrink.
-    """
-
-    def __init__(self, layers: dict[str, nn.Module], out_chans: int, reduction: int) -> None:
-        super().__init__(OrderedDict(layers))
-        self.out_chans = out_chans
-        self.reduction = reduction
-
-
-class StemConfig(Component):
-    """Choose a stem; a callable `(in_chans, embed_dim, patch_size) → Stem` is accepted in its place."""
-
-    @classmethod
-    def rows(cls) -> Table[Any]:
-        """Name the table of kinds."""
-        return STEMS
-
-    def build(self, in_chans: int, embed_dim: int, patch_size: int) -> Stem:
-        """Build the module; its reduction must divide `patch_size`."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class PatchStemConfig(StemConfig):
-    """Choose no stem: patches are cut from the image itself.
-
-    Source:
-        Dosovitskiy et al. 2020, equation 1.
-    """
-
-    kind: ClassVar[str] = "patch"
-
-    def build(self, in_chans: int, embed_dim: int, patch_size: int) -> Stem:
-        """Build the empty chain."""
-        return Stem({}, out_chans=in_chans, reduction=1)
+from vitrail.core.config import require
+from vitrail.nn.stem.base import Stem, StemConfig
 
 
 @dataclass(frozen=True)
@@ -101,6 +54,3 @@ class ConvStemConfig(StemConfig):
             layers[f"norm{index}"] = nn.BatchNorm2d(wide)
             layers[f"act{index}"] = nn.GELU()
         return Stem(layers, out_chans=widths[-1], reduction=math.prod(strides))
-
-
-STEMS: Table[type[StemConfig]] = Table("stem", {row.kind: row for row in (PatchStemConfig, ConvStemConfig)})
