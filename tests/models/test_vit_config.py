@@ -11,7 +11,7 @@ from vitrail.core.errors import ConfigError
 from vitrail.models import VisionTransformer, ViTConfig
 from vitrail.nn.activation import ACTIVATIONS
 from vitrail.nn.norm import LayerNormConfig, RmsNormConfig
-from vitrail.nn.pooling import MeanPool
+from vitrail.nn.pooling import MapPool
 from vitrail.nn.position import Learned1d, Position
 from vitrail.nn.stem import Stem
 
@@ -117,6 +117,8 @@ def test_no_image_at_all_gives_no_logits():
         ({"pool": "maen"}, "unknown pool 'maen'", "did you mean mean?"),
         ({"stem": "cnov"}, "unknown stem 'cnov'", "did you mean conv?"),
         ({"norm": "layernorm"}, "unknown norm 'layernorm'", "did you mean layer_norm"),
+        ({"registers": -1}, "registers = -1 is not allowed; allowed: 0 or more", ""),
+        ({"dynamic_pad": True}, "dynamic_pad = True is not allowed; allowed: false without dynamic", "dynamic=true"),
         ({"act": "glu"}, "unknown activation 'glu'", "did you mean gelu"),
         ({"init": "jax"}, "unknown init 'jax'", "known: paper, post"),
         ({"norm": {"kind": "layer_norm", "esp": 1e-5}}, "unknown key 'norm.esp'", "did you mean eps?"),
@@ -209,8 +211,11 @@ CUSTOM = {
     "stem": (halving_stem, lambda m: m.patch_embed.proj.kernel_size == (2, 2)),
     "position": (Learned1d, lambda m: isinstance(m.position, Learned1d) and m.pos_embed.shape == (1, 5, 16)),
     "position that does nothing": (Position, lambda m: m.pos_embed is None),
-    "pool": (LastToken, lambda m: isinstance(m.pool, LastToken) and isinstance(m.norm, nn.LayerNorm)),
-    "pool class": (MeanPool, lambda m: isinstance(m.pool, MeanPool)),
+    "pool": (
+        lambda dim, block: LastToken(),
+        lambda m: isinstance(m.attn_pool, LastToken) and isinstance(m.norm, nn.LayerNorm),
+    ),
+    "pool class": (MapPool, lambda m: isinstance(m.attn_pool, MapPool)),
 }
 
 

@@ -24,6 +24,18 @@ def test_each_part_is_added_to_what_came_in():
     torch.testing.assert_close(block(x, POSITION, GRID), expected, rtol=0, atol=1e-14)
 
 
+@torch.no_grad()
+def test_both_branches_have_factors_of_their_own():
+    block = Block(8, BlockConfig(num_heads=2, layer_scale=1e-5), DropConfig()).double()
+    assert {name for name, _ in block.named_parameters() if name.startswith("ls")} == {"ls1.gamma", "ls2.gamma"}
+    assert block.ls1.gamma.tolist() == block.ls2.gamma.tolist() == pytest.approx([1e-5] * 8)
+    block.ls1.gamma.normal_(), block.ls2.gamma.normal_()
+    x = torch.randn(3, 4, 8, dtype=torch.float64)
+    middle = x + block.ls1.gamma * block.attn(block.norm1(x), POSITION, GRID)
+    expected = middle + block.ls2.gamma * block.mlp(block.norm2(middle))
+    torch.testing.assert_close(block(x, POSITION, GRID), expected, rtol=0, atol=1e-14)
+
+
 def test_the_hidden_width_is_the_ratio_times_the_width():
     block = Block(8, BlockConfig(num_heads=2, mlp_ratio=2.5), DropConfig())
     assert block.mlp.fc1.out_features == 20
@@ -65,6 +77,8 @@ def test_a_rate_outside_0_to_1_is_refused(name, value):
         ({"mlp_ratio": float("nan")}, "mlp_ratio = nan"),
         ({"mlp_ratio": float("inf")}, "mlp_ratio = inf"),
         ({"qk_scale": float("nan")}, "qk_scale = nan"),
+        ({"layer_scale": float("nan")}, "layer_scale = nan"),
+        ({"mlp": "swigul"}, "unknown mlp 'swigul'\nhint: did you mean swiglu"),
         ({"act": "gleu"}, "unknown activation 'gleu'\nhint: did you mean gelu"),
     ],
     ids=lambda item: item if isinstance(item, str) else "",

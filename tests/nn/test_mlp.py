@@ -4,10 +4,12 @@ import math
 
 import pytest
 import torch
+from timm.layers import SwiGLUPacked
 from torch import nn
 
 from vitrail.nn.activation import ACTIVATIONS
 from vitrail.nn.mlp import Mlp
+from vitrail.nn.mlps import MLPS
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,7 @@ def test_gelu_is_the_exact_one(x, y):
 FORMULAS = {
     "gelu": lambda x: 0.5 * x * (1 + math.erf(x / math.sqrt(2))),
     "gelu_tanh": lambda x: 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+    "quick_gelu": lambda x: x / (1 + math.exp(-1.702 * x)),
     "relu": lambda x: max(x, 0.0),
     "silu": lambda x: x / (1 + math.exp(-x)),
 }
@@ -38,6 +41,33 @@ def test_tanh_differs_from_erf_as_much_as_is_known():
     difference = (ACTIVATIONS["gelu"]()(x) - ACTIVATIONS["gelu_tanh"]()(x)).abs()
     assert difference.max().item() == pytest.approx(4.73e-4, rel=1e-3)
     assert abs(x[difference.argmax()].abs().item() - 2.70) < 0.01
+
+
+def test_quick_gelu_differs_from_erf_as_much_as_is_known():
+    x = torch.linspace(-6, 6, 24_001, dtype=torch.float64)
+    difference = (ACTIVATIONS["gelu"]()(x) - ACTIVATIONS["quick_gelu"]()(x)).abs()
+    assert difference.max().item() == pytest.approx(2.03e-2, rel=2e-3)
+
+
+@torch.no_grad()
+def test_swiglu_is_the_formula_and_timms_packed_one():
+    torch.manual_seed(0)
+    mlp = MLPS["swiglu"](6, 10, nn.GELU, 0.0).double()
+    x = torch.randn(2, 3, 6, dtype=torch.float64)
+    gate, value = (x @ part.T + bias for part, bias in zip(mlp.fc1.weight.chunk(2), mlp.fc1.bias.chunk(2), strict=True))
+    expected = (gate / (1 + (-gate).exp()) * value) @ mlp.fc2.weight.T + mlp.fc2.bias
+    torch.testing.assert_close(mlp(x), expected, rtol=0, atol=1e-14)
+    theirs = SwiGLUPacked(6, 20).double()
+    theirs.load_state_dict(mlp.state_dict(), strict=True)
+    torch.testing.assert_close(mlp(x), theirs(x), rtol=0, atol=1e-14)
+
+
+def test_dropout_follows_each_layer_of_a_gated_mlp():
+    out = MLPS["swiglu"](6, 10, nn.GELU, 0.5)(torch.randn(50, 4, 6))
+    assert 0.4 < (out == 0).float().mean() < 0.6
+    assert [
+        module.p for module in MLPS["swiglu"](6, 10, nn.GELU, 0.5).children() if isinstance(module, nn.Dropout)
+    ] == [0.5, 0.5]
 
 
 def test_it_is_the_formula():

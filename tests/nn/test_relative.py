@@ -8,6 +8,7 @@ from timm.layers import resample_abs_pos_embed
 
 from vitrail.nn.attention import Attention
 from vitrail.nn.attention_weights import attention_weights
+from vitrail.nn.block_config import BlockConfig, DropConfig
 from vitrail.nn.position import Layout, Relative
 
 HEADS, WIDTH = 3, 4
@@ -42,7 +43,7 @@ def test_it_is_the_double_loop(grid, prefix):
 @torch.no_grad()
 def test_attention_adds_it_before_the_softmax():
     position = relative((2, 3), 1)
-    attention = Attention(HEADS * WIDTH, HEADS).double()
+    attention = Attention(HEADS * WIDTH, BlockConfig(num_heads=HEADS), DropConfig()).double()
     x = torch.randn(2, 7, HEADS * WIDTH, dtype=torch.float64)
     q, k, v = attention.qkv(x).reshape(2, 7, 3, HEADS, WIDTH).permute(2, 0, 3, 1, 4)
     weights = (q @ k.transpose(-2, -1) / math.sqrt(WIDTH) + double_loop(position, q)).softmax(dim=-1)

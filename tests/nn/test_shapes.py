@@ -11,6 +11,7 @@ from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.models.config import ViTConfig
 from vitrail.nn.activation import ACTIVATIONS
 from vitrail.nn.init import INITS
+from vitrail.nn.mlps import MLPS
 from vitrail.nn.norm import NORMS
 from vitrail.nn.pooling import POOLS
 from vitrail.nn.position import POSITIONS
@@ -20,10 +21,11 @@ BASE = dict(img_size=(8, 12), patch_size=4, embed_dim=16, depth=2, num_heads=2, 
 """
 
 FORWARD = """
-tables = dict(position=POSITIONS, pool=POOLS, stem=STEMS, norm=NORMS, act=ACTIVATIONS, init=INITS)
+tables = dict(position=POSITIONS, pool=POOLS, stem=STEMS, norm=NORMS, act=ACTIVATIONS, mlp=MLPS, init=INITS)
 cases = [{name: row} for name, table in tables.items() for row in table]
 cases += [dict(distilled=True), dict(pool="mean", class_token=False), dict(num_classes=0), dict(has_logits=True),
-          dict(pool={"kind": "mean", "norm_after": False}), dict(qkv_bias=False, qk_scale=0.3), dict(in_chans=1)]
+          dict(pool={"kind": "mean", "norm_after": False}), dict(qkv_bias=False, qk_scale=0.3), dict(in_chans=1),
+          dict(qk_norm=True, layer_scale=0.1, pre_norm=True, registers=2, patch_bias=False)]
 for fields in cases:
     model = VisionTransformer(ViTConfig.of(**{**BASE, **fields}))
     images = torch.randn(2, model.config.in_chans, 8, 12)

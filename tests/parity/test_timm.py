@@ -56,6 +56,38 @@ CASES = {
         "vit_tiny_patch16_224", {"qkv_bias": False, "num_classes": 5, "depth": 3},
         "Ti/16", {"qkv_bias": False, "num_classes": 5, "depth": 3},
     ),
+    "Ti/16 with registers": (
+        "vit_tiny_patch16_224", {"reg_tokens": 3, "depth": 3}, "Ti/16", {"registers": 3, "depth": 3},
+    ),
+    "Ti/16 with registers, mean": (
+        "vit_tiny_patch16_224", {"reg_tokens": 2, "depth": 2, "global_pool": "avg"},
+        "Ti/16", {"registers": 2, "depth": 2, **MEAN},
+    ),
+    "Ti/16 with layer scale": (
+        "vit_tiny_patch16_224", {"init_values": 1e-4, "depth": 3}, "Ti/16", {"layer_scale": 1e-4, "depth": 3},
+    ),
+    "Ti/16 with normalised queries and keys": (
+        "vit_tiny_patch16_224", {"qk_norm": True, "depth": 3}, "Ti/16", {"qk_norm": True, "depth": 3},
+    ),
+    "Ti/16 gated": (
+        "vit_tiny_patch16_224",
+        {"mlp_layer": timm.layers.SwiGLUPacked, "act_layer": "silu", "mlp_ratio": 16 / 3, "depth": 3},
+        "Ti/16", {"mlp": "swiglu", "mlp_ratio": 8 / 3, "depth": 3},
+    ),
+    "Ti/16 normalised before the first block, patches without bias, QuickGELU": (
+        "vit_tiny_patch16_224", {"pre_norm": True, "act_layer": "quick_gelu", "depth": 3},
+        "Ti/16", {"pre_norm": True, "patch_bias": False, "act": "quick_gelu", "depth": 3},
+    ),
+    "Ti/16 attention pooling": (
+        "vit_tiny_patch16_224", {"global_pool": "map", "class_token": False, "depth": 3},
+        "Ti/16", {"pool": "map", "class_token": False, "depth": 3},
+    ),
+    "Ti/16 attention pooling beside a class token": (
+        "vit_tiny_patch16_224", {"global_pool": "map", "depth": 3}, "Ti/16", {"pool": "map", "depth": 3},
+    ),
+    "Ti/16 no pooling": (
+        "vit_tiny_patch16_224", {"global_pool": "", "depth": 3}, "Ti/16", {"pool": "none", "depth": 3},
+    ),
     "Ti/16 features": ("vit_tiny_patch16_224", {"num_classes": 0, "depth": 3}, "Ti/16", {"num_classes": 0, "depth": 3}),
 }  # fmt: skip
 

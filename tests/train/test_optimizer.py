@@ -29,6 +29,7 @@ ROWS = [
     {"representation_size": 8},
     {"stem": "conv", "pool": "mean", "class_token": False, "position": "none"},
     {"num_classes": 0, "qkv_bias": False},
+    {"registers": 2, "qk_norm": True, "layer_scale": 0.1, "pre_norm": True, "mlp": "swiglu"},
 ]
 
 

@@ -36,17 +36,17 @@ def attention_maps(model: VisionTransformer, images: Images) -> AttentionMaps:
 
     Args:
         model: any Vision Transformer of the library.
-        images: normalised pixels, of the model's size, on its device.
+        images: normalised pixels, of a size that the model takes, on its device.
 
     Returns:
         The maps. Each number is the share of attention that a patch gets; what goes to tokens before the patches is
         left out, so a map sums to 1 at most.
 
     Raises:
-        ConfigError: if the model has no block, or the images another shape than it was made for.
+        ConfigError: if the model has no block, or does not take images of this shape.
     """
     require_attention(model)
-    config = model.config
+    grid = model.config.grid_of(images.shape)
     last: list[Scores] = []
 
     def keep_last() -> Iterator[Scores]:
@@ -55,10 +55,10 @@ def attention_maps(model: VisionTransformer, images: Images) -> AttentionMaps:
             yield weights
 
     rollout = attention_rollout(keep_last())
-    from_class = config.pool.needs_class_token
+    from_class = model.config.pool.needs_class_token
     return AttentionMaps(
-        last=patch_map(as_attention(last[0]).mean(dim=1), config.grid, from_class),
-        rollout=patch_map(rollout, config.grid, from_class),
+        last=patch_map(as_attention(last[0]).mean(dim=1), grid, from_class),
+        rollout=patch_map(rollout, grid, from_class),
         query="the class token" if from_class else "all patches, on average",
     )
 

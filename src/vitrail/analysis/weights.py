@@ -23,16 +23,16 @@ def attention_weights(model: VisionTransformer, images: Images) -> Iterator[Scor
 
     Args:
         model: any Vision Transformer of the library.
-        images: normalised pixels, of the model's size, on its device.
+        images: normalised pixels, of a size that the model takes, on its device.
 
     Yields:
         (images, heads, tokens, tokens) of each block, first block first; the class token, where there is one, is the
         first token. No gradients.
 
     Raises:
-        ConfigError: if the images have another shape than the model was made for.
+        ConfigError: if the images have a shape that the model does not take.
     """
-    grid = model.config.grid
+    grid = model.config.grid_of(images.shape)
     with _evaluating(model), torch.no_grad():
         x = model.embed(images)
     for one, position in zip(model.blocks, model.position.by_layer, strict=True):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from vitrail.core.config import Component, field_types, is_config, require
+from vitrail.core.errors import ConfigError
 from vitrail.core.override import override
 from vitrail.nn.block_config import BlockConfig, DropConfig
 from vitrail.nn.init import INITS
@@ -17,20 +19,38 @@ from vitrail.nn.stem import PatchStemConfig, StemConfig
 
 @dataclass(frozen=True)
 class TokenConfig:
-    """Describe the tokens that stand before the patches.
+    """Describe the sequence that enters the encoder.
 
     Args:
         class_token: whether there is a class token.
         distilled: whether a distillation token, with a head of its own, follows it (DeiT).
+        registers: how many registers follow, before the patches: tokens that nothing reads (Darcet et al. 2023).
+        patch_bias: whether the projection of patches has a bias; CLIP's has none.
+        pre_norm: whether tokens are normalised before the first block (CLIP).
+        dynamic: whether images of any size are taken that patches tile; positions are carried to their grid.
+        dynamic_pad: whether, with `dynamic`, images of any size at all are taken: zeros are put at their right and
+            bottom until patches tile them.
+
+    Raises:
+        ConfigError: for a number of registers below 0, or padding without `dynamic`.
     """
 
     class_token: bool = True
     distilled: bool = False
+    registers: int = 0
+    patch_bias: bool = True
+    pre_norm: bool = False
+    dynamic: bool = False
+    dynamic_pad: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.registers >= 0, "registers", self.registers, "0 or more")
+        require(self.dynamic or not self.dynamic_pad, "dynamic_pad", True, "false without dynamic", "dynamic=true")
 
     @property
     def count(self) -> int:
         """How many tokens stand before the patches."""
-        return int(self.class_token) + int(self.distilled)
+        return int(self.class_token) + int(self.distilled) + self.registers
 
 
 class _FlatNames(type):
@@ -62,9 +82,11 @@ class ViTConfig(metaclass=_FlatNames):
         embed_dim: width of a token.
         depth: number of blocks.
         representation_size: width of a tanh layer before the head; None for none.
-        block: what is equal in every block (num_heads, mlp_ratio, qkv_bias, qk_scale, norm, act).
+        block: what is equal in every block (num_heads, mlp_ratio, qkv_bias, qk_scale, qk_norm, layer_scale, mlp, norm,
+            act).
         drop: dropout and stochastic depth (drop_rate, attn_drop_rate, drop_path_rate).
-        tokens: tokens before the patches (class_token, distilled).
+        tokens: the sequence that enters the encoder (class_token, distilled, registers, patch_bias, pre_norm, dynamic,
+            dynamic_pad).
         stem: kind of stem.
         position: kind of position.
         pool: kind of pooling.
@@ -165,6 +187,35 @@ class ViTConfig(metaclass=_FlatNames):
     def num_tokens(self) -> int:
         """Length of the sequence: patches and the tokens before them."""
         return self.tokens.count + self.grid[0] * self.grid[1]
+
+    def grid_of(self, shape: Sequence[int]) -> Grid:
+        """Find the grid of images that the model is given.
+
+        Args:
+            shape: of the images: (batch, channels, height, width).
+
+        Returns:
+            Rows and columns of patches.
+
+        Raises:
+            ConfigError: if the model does not take images of this shape.
+        """
+        *_, channels, height, width = 0, 0, *shape
+        patch, tokens = self.patch_size, self.tokens
+        known = len(shape) == 4 and channels == self.in_chans
+        if known and (height, width) == self.image_size:
+            return self.grid
+        if known and tokens.dynamic:
+            grid = -(-height // patch), -(-width // patch)
+            if min(grid) >= 1 and (tokens.dynamic_pad or (height, width) == (grid[0] * patch, grid[1] * patch)):
+                return grid
+        size, of = ", ".join(map(str, self.image_size)), ""
+        if tokens.dynamic:
+            size, of = "height, width", "" if tokens.dynamic_pad else f" in multiples of {patch}"
+        raise ConfigError(
+            f"images have shape {tuple(shape)}; this model takes (batch, {self.in_chans}, {size}){of}",
+            hint="resize the images, or create the model with img_size and in_chans to match, or with dynamic=True",
+        )
 
 
 class _Draft(ViTConfig):

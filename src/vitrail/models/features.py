@@ -13,7 +13,7 @@ from vitrail.nn.shapes import Images
 
 
 def _model(model: VisionTransformer, tokens: Tensor) -> Tensor:
-    return model.fc_norm(model.pool(tokens, model.config.tokens.count))
+    return model.fc_norm(model.attn_pool(tokens, model.config.tokens.count))
 
 
 def _class_token(model: VisionTransformer, tokens: Tensor) -> Tensor:

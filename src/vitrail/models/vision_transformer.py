@@ -7,10 +7,10 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from vitrail.core.errors import ConfigError
 from vitrail.models.config import ViTConfig
 from vitrail.nn.block import Block
 from vitrail.nn.init import init_weights
+from vitrail.nn.padding import pad_to
 from vitrail.nn.position import Layout
 from vitrail.nn.shapes import Images, Logits, Tokens
 
@@ -32,14 +32,18 @@ class VisionTransformer(nn.Module):
         self.config = config
         dim, tokens = config.embed_dim, config.tokens
 
-        self.stem, self.patch_embed = config.stem.build_with_patch_embed(config.in_chans, dim, config.patch_size)
+        self.stem, self.patch_embed = config.stem.build_with_patch_embed(
+            config.in_chans, dim, config.patch_size, tokens.patch_bias
+        )
 
         self.cls_token = nn.Parameter(torch.zeros(1, 1, dim)) if tokens.class_token else None
         self.dist_token = nn.Parameter(torch.zeros(1, 1, dim)) if tokens.distilled else None
-        layout = Layout(dim, config.block.num_heads, config.depth, config.grid, tokens.count)
+        self.reg_token = nn.Parameter(torch.zeros(1, tokens.registers, dim)) if tokens.registers else None
+        layout = Layout(dim, config.block.num_heads, config.depth, config.grid, tokens.count, tokens.registers)
         self.position = config.position.build(layout)
         self.pos_embed = self.position.table()
         self.pos_drop = nn.Dropout(config.drop.drop_rate)
+        self.norm_pre = config.block.norm.build(dim) if tokens.pre_norm else nn.Identity()
 
         last = max(1, config.depth - 1)
         rates = [config.drop.drop_path_rate * index / last for index in range(config.depth)]
@@ -47,7 +51,7 @@ class VisionTransformer(nn.Module):
 
         after = config.pool.norm_after
         self.norm = nn.Identity() if after else config.block.norm.build(dim)
-        self.pool = config.pool.build()
+        self.attn_pool = config.pool.build(dim, config.block)  # timm's name, whether attention or not
         self.fc_norm = config.block.norm.build(dim) if after else nn.Identity()
 
         self.pre_logits: nn.Module = nn.Identity()
@@ -72,18 +76,15 @@ class VisionTransformer(nn.Module):
             Tokens with their positions, float.
 
         Raises:
-            ConfigError: if the images have another shape than the model was made for.
+            ConfigError: if the model does not take images of this shape.
         """
-        expected = (self.config.in_chans, *self.config.image_size)
-        if tuple(images.shape[1:]) != expected:
-            raise ConfigError(
-                f"images have shape {tuple(images.shape)}; this model takes (batch, {', '.join(map(str, expected))})",
-                hint="resize the images, or create the model with img_size and in_chans to match",
-            )
+        grid = self.config.grid_of(images.shape)
+        if self.config.tokens.dynamic_pad:
+            images = pad_to(images, grid, self.config.patch_size)
         x = self.patch_embed(self.stem(images))
-        prefix = [token.expand(x.shape[0], -1, -1) for token in (self.cls_token, self.dist_token) if token is not None]
-        x = torch.cat([*prefix, x], dim=1)
-        return self.pos_drop(self.position.add(x, self.pos_embed, self.config.grid))
+        prefix = [token for token in (self.cls_token, self.dist_token, self.reg_token) if token is not None]
+        x = torch.cat([*(token.expand(x.shape[0], -1, -1) for token in prefix), x], dim=1)
+        return self.norm_pre(self.pos_drop(self.position.add(x, self.pos_embed, grid)))
 
     def forward_features(self, images: Images) -> Tokens:
         """Encode images: equations 1 to 4, up to the final normalisation.
@@ -94,9 +95,9 @@ class VisionTransformer(nn.Module):
         Returns:
             Every token; not yet normalised if the pooling normalises after itself.
         """
-        x = self.embed(images)
+        x, grid = self.embed(images), self.config.grid_of(images.shape)
         for block, position in zip(self.blocks, self.position.by_layer, strict=True):
-            x = block(x, position, self.config.grid)
+            x = block(x, position, grid)
         return self.norm(x)
 
     def forward_head(self, tokens: Tokens) -> Logits | tuple[Logits, Logits]:
@@ -108,7 +109,7 @@ class VisionTransformer(nn.Module):
         Returns:
             Logits. A distilled model gives those of both heads while training, their mean otherwise.
         """
-        out = self.head(self.pre_logits(self.fc_norm(self.pool(tokens, self.config.tokens.count))))
+        out = self.head(self.pre_logits(self.fc_norm(self.attn_pool(tokens, self.config.tokens.count))))
         if self.head_dist is None:
             return out
         distilled = self.head_dist(tokens[:, 1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from vitrail.nn.block_config import BlockConfig, DropConfig
 from vitrail.nn.position import Position
 from vitrail.nn.shapes import Grid, Heads, Scores, Tokens
 
@@ -14,32 +15,24 @@ class Attention(nn.Module):
 
     Args:
         dim: width of a token.
-        num_heads: number of heads; must divide `dim`.
-        qkv_bias: whether queries, keys and values have a bias.
-        qk_scale: factor on q·k; None is head_dim ** -0.5.
-        attn_drop: dropout on the attention weights, 0 … 1 (the paper's models use 0).
-        proj_drop: dropout on the output, 0 … 1.
+        config: num_heads, which must divide `dim`, qkv_bias, qk_scale, qk_norm, norm.
+        drop: attn_drop_rate on the weights (the paper's models use 0), drop_rate on the output.
 
     Source:
         Dosovitskiy et al. 2020, appendix A. Rows of `qkv` are q, k, v, each head after head, as in timm.
     """
 
-    def __init__(
-        self,
-        dim: int,
-        num_heads: int,
-        qkv_bias: bool = True,
-        qk_scale: float | None = None,
-        attn_drop: float = 0.0,
-        proj_drop: float = 0.0,
-    ) -> None:
+    def __init__(self, dim: int, config: BlockConfig, drop: DropConfig) -> None:
         super().__init__()
-        self.num_heads = num_heads
-        self.scale = qk_scale if qk_scale is not None else (dim // num_heads) ** -0.5
-        self.attn_drop = attn_drop
-        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.num_heads = config.num_heads
+        head_dim = dim // config.num_heads
+        self.scale = config.qk_scale if config.qk_scale is not None else head_dim**-0.5
+        self.attn_drop = drop.attn_drop_rate
+        self.qkv = nn.Linear(dim, 3 * dim, bias=config.qkv_bias)
+        self.q_norm = config.norm.build(head_dim) if config.qk_norm else nn.Identity()
+        self.k_norm = config.norm.build(head_dim) if config.qk_norm else nn.Identity()
         self.proj = nn.Linear(dim, dim)
-        self.proj_drop = nn.Dropout(proj_drop)
+        self.proj_drop = nn.Dropout(drop.drop_rate)
 
     def project(self, x: Tokens, position: Position, grid: Grid) -> tuple[Heads, Heads, Heads, Scores | None]:
         """Compute queries, keys, values and the position's bias on the scores.
@@ -52,7 +45,7 @@ class Attention(nn.Module):
         batch, tokens, dim = x.shape
         qkv = self.qkv(x).reshape(batch, tokens, 3, self.num_heads, dim // self.num_heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        q, k = position.rotate(q, k, grid)
+        q, k = position.rotate(self.q_norm(q), self.k_norm(k), grid)
         return q, k, v, position.bias(q, grid)
 
     def forward(self, x: Tokens, position: Position, grid: Grid) -> Tokens:

@@ -7,7 +7,6 @@ from torch import nn
 from vitrail.nn.attention import Attention
 from vitrail.nn.block_config import BlockConfig, DropConfig
 from vitrail.nn.drop_path import DropPath
-from vitrail.nn.mlp import Mlp
 from vitrail.nn.position import Position
 from vitrail.nn.shapes import Grid, Tokens
 
@@ -28,15 +27,15 @@ class Block(nn.Module):
     def __init__(self, dim: int, config: BlockConfig, drop: DropConfig, drop_path: float = 0.0) -> None:
         super().__init__()
         self.norm1 = config.norm.build(dim)
-        self.attn = Attention(
-            dim, config.num_heads, config.qkv_bias, config.qk_scale, drop.attn_drop_rate, drop.drop_rate
-        )
+        self.attn = Attention(dim, config, drop)
+        self.ls1 = config.build_scale(dim)
         self.drop_path1 = DropPath(drop_path)
         self.norm2 = config.norm.build(dim)
-        self.mlp = Mlp(dim, int(dim * config.mlp_ratio), config.activation, drop.drop_rate)
+        self.mlp = config.build_mlp(dim, drop.drop_rate)
+        self.ls2 = config.build_scale(dim)
         self.drop_path2 = DropPath(drop_path)
 
     def forward(self, x: Tokens, position: Position, grid: Grid) -> Tokens:
         x = position.enter(x, grid)
-        x = x + self.drop_path1(self.attn(self.norm1(x), position, grid))
-        return x + self.drop_path2(self.mlp(self.norm2(x)))
+        x = x + self.drop_path1(self.ls1(self.attn(self.norm1(x), position, grid)))
+        return x + self.drop_path2(self.ls2(self.mlp(self.norm2(x))))

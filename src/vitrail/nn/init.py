@@ -41,8 +41,8 @@ def paper_init(name: str, module: nn.Module) -> None:
             nn.init.zeros_(module.weight)
         elif name == "pre_logits.fc":
             lecun_normal_(module.weight)
-        elif last == "qkv":
-            for part in module.weight.chunk(3):
+        elif last in ("qkv", "kv"):
+            for part in module.weight.chunk(len(last)):
                 nn.init.xavier_uniform_(part)
         else:
             nn.init.xavier_uniform_(module.weight)
@@ -78,7 +78,7 @@ INITS: Table[Callable[[str, nn.Module], None]] = Table("init", {"paper": paper_i
 
 @torch.no_grad()
 def init_weights(model: nn.Module, scheme: str) -> None:
-    """Initialise every dense and convolutional layer of a model, and its class and distillation tokens.
+    """Initialise every dense and convolutional layer of a model, and the tokens before its patches.
 
     Args:
         model: changed in place.
@@ -87,5 +87,5 @@ def init_weights(model: nn.Module, scheme: str) -> None:
     for name, module in model.named_modules():
         INITS[scheme](name, module)
     for name, parameter in model.named_parameters():
-        if name == "dist_token" or (name == "cls_token" and scheme == "post"):
+        if name in ("dist_token", "reg_token") or (name == "cls_token" and scheme == "post"):
             nn.init.trunc_normal_(parameter, std=0.02)

@@ -12,7 +12,7 @@ Tokens: TypeAlias = Float[Tensor, "batch tokens dim"]
 Heads: TypeAlias = Float[Tensor, "batch heads tokens head_dim"]
 Scores: TypeAlias = Float[Tensor, "#batch heads tokens tokens"]
 Vectors: TypeAlias = Float[Tensor, "batch dim"]
-Logits: TypeAlias = Float[Tensor, "batch out"]
+Logits: TypeAlias = Float[Tensor, "batch *tokens out"]
 
 Grid: TypeAlias = tuple[int, int]
 """Rows and columns of patches."""

@@ -33,7 +33,7 @@ Policies = Sequence[tuple[str, ParameterPolicy]]
 
 MATRICES_DECAY: Policies = (
     (r"blocks\..*\.(qkv|proj|fc1|fc2)\.weight|stem\.conv[1-9]\d*\.weight", ParameterPolicy(hidden=True)),
-    (r".*(qkv|proj|fc|fc1|fc2|head|head_dist|conv\d*)\.weight", ParameterPolicy()),
+    (r".*(qkv|proj|q|kv|fc|fc1|fc2|head|head_dist|conv\d*)\.weight", ParameterPolicy()),
     (r".*", ParameterPolicy(decay=False)),
 )
 """Weight matrices and kernels decay; biases, norms, tokens and positions do not (as in the paper's code). Matrices

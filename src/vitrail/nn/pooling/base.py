@@ -8,10 +8,11 @@ from torch import nn
 
 from vitrail.core.config import Component
 from vitrail.core.table import Table
+from vitrail.nn.block_config import BlockConfig
 
 
 class PoolConfig(Component):
-    """Choose how tokens become one vector; a callable that builds the module is accepted in its place.
+    """Choose how tokens become one vector; a callable `(dim, block) → module` is accepted in its place.
 
     `needs_class_token` says that the model must have one; `norm_after` that the final normalisation comes after
     pooling (timm's `fc_norm`) rather than before (`norm`).
@@ -27,6 +28,6 @@ class PoolConfig(Component):
 
         return POOLS
 
-    def build(self) -> nn.Module:
-        """Build the module: (tokens, number of prefix tokens) → vector."""
+    def build(self, dim: int, block: BlockConfig) -> nn.Module:
+        """Build the module for tokens of width `dim` and such blocks: (tokens, number of prefix tokens) → vector."""
         raise NotImplementedError

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import nn
 
+from vitrail.nn.block_config import BlockConfig
 from vitrail.nn.pooling.base import PoolConfig
 from vitrail.nn.shapes import Tokens, Vectors
 
@@ -29,6 +30,6 @@ class ClassTokenPoolConfig(PoolConfig):
     kind: ClassVar[str] = "class_token"
     needs_class_token: ClassVar[bool] = True
 
-    def build(self) -> nn.Module:
+    def build(self, dim: int, block: BlockConfig) -> nn.Module:
         """Build the module."""
         return ClassTokenPool()

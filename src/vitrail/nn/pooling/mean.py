@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import nn
 
+from vitrail.nn.block_config import BlockConfig
 from vitrail.nn.pooling.base import PoolConfig
 from vitrail.nn.shapes import Tokens, Vectors
 
@@ -32,6 +33,6 @@ class MeanPoolConfig(PoolConfig):
     kind: ClassVar[str] = "mean"
     norm_after: bool = True
 
-    def build(self) -> nn.Module:
+    def build(self, dim: int, block: BlockConfig) -> nn.Module:
         """Build the module."""
         return MeanPool()

@@ -54,13 +54,16 @@ class StemConfig(Component):
         """Build the module; its reduction must divide `patch_size`."""
         raise NotImplementedError
 
-    def build_with_patch_embed(self, in_chans: int, embed_dim: int, patch_size: int) -> tuple[Stem, PatchEmbed]:
+    def build_with_patch_embed(
+        self, in_chans: int, embed_dim: int, patch_size: int, patch_bias: bool = True
+    ) -> tuple[Stem, PatchEmbed]:
         """Build the whole way from image to tokens.
 
         Args:
             in_chans: channels of the image.
             embed_dim: width of a token.
             patch_size: side of a patch in pixels of the image.
+            patch_bias: whether the projection has a bias.
 
         Returns:
             The stem, empty if it is a backbone within the patch embedding, and the patch embedding after it.
@@ -76,5 +79,5 @@ class StemConfig(Component):
             require(embed_dim == stem.out_chans, "embed_dim", embed_dim, f"{stem.out_chans} with this stem")
         backbone = stem if self.is_backbone else None
         projected = None if stem.makes_tokens else patch_size // stem.reduction
-        embed = PatchEmbed(stem.out_chans, embed_dim, projected, backbone)
+        embed = PatchEmbed(stem.out_chans, embed_dim, projected, backbone, patch_bias)
         return (Stem({}, in_chans, 1), embed) if self.is_backbone else (stem, embed)
