@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import os
 import random
@@ -9,6 +10,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -89,3 +91,35 @@ def real_weights() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no pretrained weights in {folder}: name a folder of them in VITRAIL_TEST_MODELS")
     return folder
+
+
+@pytest.fixture(scope="session")
+def loopback() -> ModuleType:
+    """Give the module of a Hub on this machine."""
+    found = importlib.util.spec_from_file_location("loopback_hub", Path(__file__).with_name("loopback_hub.py"))
+    assert found is not None
+    assert found.loader is not None
+    module = sys.modules["loopback_hub"] = importlib.util.module_from_spec(found)  # dataclasses look it up
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def hub(loopback: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give an empty Hub on this machine; huggingface_hub asks it and no other, and its cache is empty too."""
+    from huggingface_hub import constants
+
+    served = loopback.Hub()
+    cache = tmp_path / "hub-cache"
+    for name, value in {
+        "ENDPOINT": served.endpoint,
+        "HUGGINGFACE_CO_URL_TEMPLATE": served.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(cache),
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_DISABLE_TELEMETRY": True,
+        "HF_TOKEN_PATH": str(tmp_path / "token"),
+    }.items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    with served.serving():
+        yield served

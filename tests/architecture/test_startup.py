@@ -15,8 +15,8 @@ import pytest
 from vitrail.cli.main import VERBS
 
 HEAVY = {
-    "PIL", "jinja2", "matplotlib", "numpy", "pandas", "pyarrow", "rich", "safetensors", "scipy", "sklearn",
-    "tensorboard", "timm", "torch", "torchvision", "transformers",
+    "PIL", "huggingface_hub", "jinja2", "matplotlib", "numpy", "pandas", "pyarrow", "rich", "safetensors", "scipy",
+    "sklearn", "tensorboard", "timm", "torch", "torchvision", "transformers",
 }  # fmt: skip
 """What neither `import vitrail` nor any `--help` may import."""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vitrail.core.errors import ConfigError
+from vitrail.core.errors import VitrailError
 from vitrail.core.toml import read_toml, write_toml
 from vitrail.data.dataset import Dataset, Samples
 from vitrail.jobs.plan import MODEL_CHOICES, RECIPE_CHOICES, Plan, Request, choose_epochs, differences, make_plan
@@ -93,7 +93,7 @@ def test_settings_are_laid_over():
     ],
 )
 def test_wrong_requests_are_refused(request_fields, words):
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(VitrailError) as caught:
         make_plan(Request("random", **request_fields), dataset(8), "cpu")
     assert words in str(caught.value)
 

@@ -14,8 +14,9 @@ from vitrail.data.probe import Probe, probe_images
 from vitrail.data.spec import ColorMode, ImageSpec
 from vitrail.data.statistics import measured_spec
 from vitrail.models.config import ViTConfig
-from vitrail.models.variants import unknown_variant, variant_fields
+from vitrail.models.variants import variant_fields
 from vitrail.train.recipe import RECIPES, Recipe
+from vitrail.weights.hub import HubReference
 from vitrail.weights.load import load_weights
 from vitrail.weights.reference import Reference, is_variant, model_path
 
@@ -98,7 +99,7 @@ class Request:
 
     Args:
         data: data reference.
-        model: variant, run folder or model file to start from, or a config.
+        model: variant, or reference of weights to start from, or a config.
         recipe: row of `RECIPES`, or a recipe.
         seed: seed of everything random.
         epochs: passes over the training split.
@@ -137,7 +138,7 @@ class Plan:
         data: data reference.
         seed: seed of everything random.
         steps: optimizer steps; 0 until fixed.
-        start: run folder or model file whose weights the run starts from; "" for fresh ones.
+        start: reference of the weights the run starts from, that of a repository with its commit; "" for fresh ones.
         variant: what those weights are, where their file does not say; "" if it does.
         model: the architecture.
         spec: the exact preprocessing.
@@ -238,11 +239,11 @@ def _architecture(name: str | ViTConfig, probe: Probe, request: Request) -> tupl
         half = (0.5,) * probe.channels
         color = COLORS.get(probe.channels, "bands")
         return config, ImageSpec(config.image_size, half, half, color=color), ""
-    if not Path(name).exists():
-        raise unknown_variant(name)
-    record = load_weights(model_path(name), request.variant).record
+    path = model_path(name)
+    record = load_weights(path, request.variant).record
     config = record.config.updated(**sized)
-    return config, replace(record.spec, size=config.image_size), name
+    start = name if Path(name).exists() else str(HubReference.of(path))
+    return config, replace(record.spec, size=config.image_size), start
 
 
 def _check(plan: Plan, dataset: Dataset) -> None:

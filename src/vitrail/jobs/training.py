@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -84,7 +85,7 @@ class Training:
             self.tell(Note(f"RandAugment's changes of colour are left out: images have {plan.spec.channels} channels"))
         torch.manual_seed(derived_seed(plan.seed, Stream.INIT))
         model = VisionTransformer(plan.model)
-        self._resize_rule = "timm"
+        self._weights: dict[str, Any] = {"resize": "timm"}
         if plan.start:
             self._load_start(model)
         self.state = TrainState.start(model.to(device), plan.recipe)
@@ -118,7 +119,7 @@ class Training:
         same_classes = loaded.record.classes == self.dataset.classes
         start = take_over(model, loaded.model, loaded.record, same_classes)
         model.load_state_dict(start.state)
-        self._resize_rule = start.rule
+        self._weights = {**loaded.record.training.get("weights", {}), "resize": start.rule}
         for text in (*loaded.report.lines()[1:], start.resized):
             if text:
                 self.tell(Note(f"{self.plan.start}: {text}"))
@@ -241,7 +242,7 @@ class Training:
             "seed": self.plan.seed,
             "steps": self.plan.steps,
             "start": self.plan.start,
-            "weights": {"resize": self._resize_rule},
+            "weights": self._weights,
             "best": self.state.best,
             "versions": {"vitrail": __version__, "torch": torch.__version__, "python": platform.python_version()},
         }

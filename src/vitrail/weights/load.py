@@ -16,6 +16,7 @@ from vitrail.models.config import ViTConfig
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.weights.content import Content, read_content
 from vitrail.weights.formats import FORMATS, Format, Reading
+from vitrail.weights.hub import provenance
 from vitrail.weights.infer import check_variant, infer_fields
 from vitrail.weights.model_file import ModelRecord, load_model
 from vitrail.weights.preprocessing import Preprocessing
@@ -151,7 +152,7 @@ def _build(content: Content, row: Format, reading: Reading, variant: str | None)
         notes.append(f"its processor makes images of {reading.size}, the model takes {config.image_size}")
     spec = (reading.preprocessing or Preprocessing()).spec(config.image_size, config.in_chans)
     report = Report(row.name, tuple(state), reading.left, {}, tuple(notes))
-    training = {"weights": {"format": row.name, "resize": row.resize, "source": content.path.name}}
+    training = {"weights": {"format": row.name, "resize": row.resize, **provenance(content.path)}}
     record = ModelRecord(config, classes, spec, 1.0, training)
     return Loaded(model.eval(), record, report)
 

@@ -1,4 +1,4 @@
-"""What a model reference stands for: a run folder, a model file, or the bare name of a variant."""
+"""What a model reference stands for: a run folder, weights, a repository of the Hub, or the bare name of a variant."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from vitrail.models.variants import VARIANTS, variant_fields
 MODEL_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
 WEIGHT_NAMES = (MODEL_NAME, "pytorch_model.bin")
+"""Names of whole models beside `config.json`, the preferred one first; "NAME.index.json" lists the parts of one."""
+
+HUB_PREFIX = "hf:"
 
 Reference = str | os.PathLike[str]
 
@@ -20,14 +23,19 @@ def model_path(reference: Reference) -> Path:
     """Find the model file that a reference stands for.
 
     Args:
-        reference: a run folder or a model file.
+        reference: a run folder, a model file, a folder of weights, or "hf:owner/name[@revision]".
 
     Returns:
         Path of an existing file, or of a folder with `config.json` and weights, as Hugging Face and timm write them.
 
     Raises:
         WeightsError: if there is none: a variant has no trained weights, or nothing has this name.
+        StorageError: if the cache of the Hub cannot be written.
     """
+    if str(reference).startswith(HUB_PREFIX):
+        from vitrail.weights.hub import HubReference, fetch
+
+        return fetch(HubReference.parse(str(reference)))
     path = Path(reference)
     try:
         is_folder, is_file = path.is_dir(), path.is_file()
