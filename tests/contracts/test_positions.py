@@ -233,3 +233,47 @@ def test_a_model_with_it_runs_in_half_precision(kind):
     out = model(torch.randn(2, 3, 8, 12, dtype=torch.bfloat16))
     assert out.dtype == torch.bfloat16
     assert torch.isfinite(out).all()
+
+
+@torch.no_grad()
+def randomised(model):
+    for parameter in model.parameters():
+        parameter.normal_(std=0.3)
+    return model.eval()
+
+
+def assert_it_is_the_resized_model(model, new):
+    """Show it images of another grid: they are to give what a model gives that was made for it and has the weights."""
+    other = model_of(model.config.position, new, registers=2).to(next(model.parameters()).dtype).eval()
+    own = model.config.grid
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    other.load_state_dict(model.position.resize(state, own, new), strict=True)
+    images = torch.randn(2, 3, 4 * new[0], 4 * new[1], dtype=next(model.parameters()).dtype)
+    with torch.no_grad():
+        expected = other(images)
+        assert expected.abs().max() > 1e-3
+        torch.testing.assert_close(model(images), expected, rtol=0, atol=1e-12)
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("new", [(4, 6), (2, 2), (7, 3), (1, 1), (4, 3), (2, 6), (3, 4)], ids="at {}".format)
+def test_at_another_grid_a_model_is_the_one_that_was_resized(kind, new):
+    model = randomised(model_of(kind, (3, 4), registers=2, dynamic=True).double())
+    assert_it_is_the_resized_model(model, new)
+
+
+def test_at_another_grid_it_learns(kind):
+    model = model_of(kind, (3, 4), registers=2, dynamic=True).train()
+    model(torch.randn(2, 3, 8, 20)).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        if name == "pos_embed" or name.startswith("position."):
+            assert parameter.grad.abs().max() > 0, name
+
+
+def test_at_another_grid_it_runs_in_half_precision(kind):
+    model = model_of(kind, (3, 4), registers=2, dynamic=True).to(torch.bfloat16).eval()
+    out = model(torch.randn(2, 3, 8, 20, dtype=torch.bfloat16))
+    assert out.dtype == torch.bfloat16
+    assert torch.isfinite(out).all()

@@ -105,3 +105,14 @@ def test_one_graph_serves_every_batch_while_training(tiny, images_for):
         first, second = compiled(images_for(model, batch=size))
         assert len(first) == len(second) == size
     assert counter.frame_count == 1
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_at_another_grid_compiled_and_exported_agree(position, tiny):
+    """Positions are carried to the grid within the graph."""
+    model = tiny(position=position, registers=2, dynamic=True)
+    images = torch.randn(2, 3, 20, 8)
+    check_compiled(model, images, 1e-5, backend="aot_eager")
+    program = torch.export.export(model.eval(), (images,)).module()
+    with torch.no_grad():
+        assert_agree(program(images), model(images), 1e-5)

@@ -1,11 +1,16 @@
 """Learned 1-D position: what is added, and how it is carried to another grid."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from timm.layers import resample_abs_pos_embed
 
+from vitrail.core.config import from_dict, to_dict
 from vitrail.core.errors import ConfigError
+from vitrail.models import ViTConfig
 from vitrail.nn.position import Layout, Learned1d, Learned1dConfig, NoPositionConfig, Position
+from vitrail.nn.position.resample import RULES, resample
 
 LAYOUT = Layout(embed_dim=8, num_heads=2, depth=1, grid=(4, 6), prefix_tokens=2)
 
@@ -79,6 +84,28 @@ def test_resizing_keeps_the_prefix_the_rest_and_what_was_given():
 def test_a_half_precision_table_stays_half_precision():
     state = {"pos_embed": torch.randn(1, 26, 8).bfloat16()}
     assert Learned1d(LAYOUT).resize(state, (4, 6), (2, 2))["pos_embed"].dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("covers", ["all", "class", "patches"])
+def test_the_rule_is_the_same_for_the_state_and_on_the_fly(covers, rule):
+    torch.manual_seed(0)
+    layout = Layout(8, 2, 1, (4, 6), prefix_tokens=6, registers=4)
+    position = Learned1dConfig(covers=covers, resize=rule).build(layout)
+    table = position.table()
+    resized = position.resize({"pos_embed": table}, (4, 6), (5, 3))["pos_embed"]
+    patches = table[0, -24:].reshape(4, 6, 8)
+    assert torch.equal(resized[0, -15:].reshape(5, 3, 8), resample(patches, (5, 3), rule))
+    tokens = torch.randn(3, 6 + 15, 8)
+    other = Learned1dConfig(covers=covers, resize=rule).build(replace(layout, grid=(5, 3)))
+    assert torch.equal(position.add(tokens, table, (5, 3)), other.add(tokens, resized, (5, 3)))
+
+
+def test_the_rule_is_written_with_the_config():
+    config = ViTConfig(position=Learned1dConfig(resize="google"))
+    assert to_dict(config)["position"]["resize"] == "google"
+    assert from_dict(ViTConfig, to_dict(config)) == config
+    assert config.updated(**{"position.resize": "dinov2"}).position == Learned1dConfig(resize="dinov2")
 
 
 def test_the_base_does_nothing():

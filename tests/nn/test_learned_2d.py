@@ -5,7 +5,8 @@ import torch
 from timm.layers import resample_abs_pos_embed
 
 from vitrail.core.errors import ConfigError
-from vitrail.nn.position import Layout, Learned2d
+from vitrail.nn.position import Layout, Learned2d, Learned2dConfig
+from vitrail.nn.position.resample import RULES, resample
 
 GRID = (3, 4)
 
@@ -65,3 +66,16 @@ def test_resizing_the_halves_is_resizing_the_whole_as_timm_does(new):
 def test_an_odd_width_is_refused():
     with pytest.raises(ConfigError, match="embed_dim = 9 is not allowed; allowed: even numbers"):
         Learned2d(layout(dim=9))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_rule_is_the_same_for_the_state_and_on_the_fly(rule):
+    position = Learned2dConfig(prefix=True, resize=rule).build(layout(2))
+    other = Learned2dConfig(prefix=True, resize=rule).build(layout(2, (5, 3)))
+    state = {f"position.{name}": value for name, value in position.state_dict().items()}
+    resized = {name.removeprefix("position."): value for name, value in position.resize(state, GRID, (5, 3)).items()}
+    alone = resample(position.rows[:, None], (5, 1), rule)[:, 0]
+    torch.testing.assert_close(resized["rows"], alone, rtol=0, atol=1e-7)
+    other.load_state_dict(resized, strict=True)
+    tokens = torch.randn(1, 2 + 15, 8)
+    assert torch.equal(position.add(tokens, None, (5, 3)), other.add(tokens, None, (5, 3)))

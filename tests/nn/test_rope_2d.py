@@ -15,8 +15,8 @@ def rope(grid, prefix, **settings):
     return Rope2dConfig(**settings).build(Layout(HEADS * WIDTH, HEADS, 1, grid, prefix))
 
 
-@pytest.mark.parametrize("grid", [(2, 3), (4, 4), (1, 5)], ids=str)
-@pytest.mark.parametrize("prefix", [0, 1, 5])
+@pytest.mark.parametrize("grid", [(2, 3), (5, 2), (4, 4), (1, 5), (6, 4)], ids=str)
+@pytest.mark.parametrize("prefix", [0, 1, 5], ids=["no prefix", "class token", "class token and 4 registers"])
 @pytest.mark.parametrize("temperature", [100.0, 30.0])
 def test_it_is_dinov3s(grid, prefix, temperature):
     config = DINOv3ViTConfig(
@@ -26,7 +26,7 @@ def test_it_is_dinov3s(grid, prefix, temperature):
     cos, sin = theirs(torch.zeros(1, 3, 4 * grid[0], 4 * grid[1]))
     q, k = torch.randn(2, 3, HEADS, prefix + grid[0] * grid[1], WIDTH)
     expected = apply_rotary_pos_emb(q, k, cos, sin)
-    got = rope(grid, prefix, temperature=temperature).rotate(q, k, grid)
+    got = rope((3, 3), prefix, temperature=temperature).rotate(q, k, grid)
     for one, other in zip(got, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
     assert torch.equal(got[0][:, :, :prefix], q[:, :, :prefix])

@@ -9,9 +9,11 @@ from typing import Any, Literal, cast, get_args
 from torch import Tensor, nn
 
 from vitrail.core.config import require
+from vitrail.core.table import did_you_mean
 from vitrail.nn.layout import Layout
 from vitrail.nn.position.base import Position
 from vitrail.nn.position.config import PositionConfig
+from vitrail.nn.position.resample import RULES
 from vitrail.nn.shapes import Grid, Tokens
 
 
@@ -117,6 +119,25 @@ class AbsoluteConfig(PositionConfig):
         if self.at == "stem":
             return self.absolute(layout)
         return EachLayer(layout, entering) if self.at == "every_layer" else entering(layout)
+
+
+@dataclass(frozen=True)
+class TableConfig(AbsoluteConfig):
+    """Choose a kind that is added to the tokens and learned for the places of one grid.
+
+    Args:
+        resize: by which rule it is carried to another grid: row of `RULES`.
+
+    Raises:
+        ConfigError: for another place or an unknown rule.
+    """
+
+    resize: str = "timm"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        hint = did_you_mean(self.resize, RULES)
+        require(self.resize in RULES, "position.resize", self.resize, ", ".join(RULES), hint)
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,13 @@ class Learned1d(Position):
     Args:
         layout: how the tokens are laid out.
         covers: as for `Learned1dConfig`.
+        rule: how the patches' part is carried to another grid: row of `RULES`.
     """
 
-    def __init__(self, layout: Layout, covers: str = "all") -> None:
+    def __init__(self, layout: Layout, covers: str = "all", rule: str = "timm") -> None:
         super().__init__(layout)
-        prefix = layout.prefix_tokens
-        self.prefix_entries = {"all": prefix, "class": prefix - layout.registers, "patches": 0}[covers]
+        without = {"all": 0, "class": layout.registers, "patches": layout.prefix_tokens}[covers]
+        self.prefix_entries, self.rule = layout.prefix_tokens - without, rule
 
     def table(self) -> nn.Parameter:
         """Make the table, (1, entries, dim), with standard deviation 0.02."""
@@ -30,14 +31,16 @@ class Learned1d(Position):
         return nn.Parameter(nn.init.normal_(table, std=0.02))
 
     def add(self, tokens: Tokens, pos_embed: Tensor | None, grid: Grid) -> Tokens:
-        """Add the table; zeros where it has no entry."""
+        """Add the table, carried to the grid; nothing where it has no entry."""
         assert pos_embed is not None
-        return tokens + (
-            pos_embed if pos_embed.shape[1] == tokens.shape[1] else spread(pos_embed, tokens.shape[1], grid)
-        )
+        if grid != self.layout.grid or pos_embed.shape[1] != tokens.shape[1]:
+            pos_embed = spread(self._carried(pos_embed, self.layout.grid, grid), tokens.shape[1], grid)
+        return tokens + pos_embed
 
     def resize(self, state: dict[str, Tensor], old: Grid, new: Grid) -> dict[str, Tensor]:
-        """Interpolate the patches' part of the table (bicubic, antialiased, as timm does); the prefix stays."""
-        prefix, patches = state["pos_embed"][0].tensor_split([self.prefix_entries])
-        patches = resample(patches.reshape(*old, -1), new).flatten(0, 1)
-        return {**state, "pos_embed": torch.cat([prefix, patches])[None]}
+        """Interpolate the patches' part of the table; the prefix stays."""
+        return {**state, "pos_embed": self._carried(state["pos_embed"], old, new)}
+
+    def _carried(self, table: Tensor, old: Grid, new: Grid) -> Tensor:
+        prefix, patches = table[0].tensor_split([self.prefix_entries])
+        return torch.cat([prefix, resample(patches.reshape(*old, -1), new, self.rule).flatten(0, 1)])[None]

@@ -8,14 +8,14 @@ from typing import ClassVar, Literal, get_args
 from vitrail.core.config import require
 from vitrail.nn.layout import Layout
 from vitrail.nn.position.base import Position
-from vitrail.nn.position.injection import AbsoluteConfig
+from vitrail.nn.position.injection import TableConfig
 from vitrail.nn.position.learned_1d import Learned1d
 
 Covers = Literal["all", "class", "patches"]
 
 
 @dataclass(frozen=True)
-class Learned1dConfig(AbsoluteConfig):
+class Learned1dConfig(TableConfig):
     """Choose a learned vector for each place.
 
     Args:
@@ -25,7 +25,7 @@ class Learned1dConfig(AbsoluteConfig):
             where it says `no_embed_class`.
 
     Raises:
-        ConfigError: for another place, or other tokens.
+        ConfigError: for another place, an unknown rule, or other tokens.
 
     Source:
         Dosovitskiy et al. 2020, equation 1 and appendix D.4, row "1-D Pos. Emb.".
@@ -41,4 +41,4 @@ class Learned1dConfig(AbsoluteConfig):
 
     def absolute(self, layout: Layout) -> Position:
         """Build the table's owner."""
-        return Learned1d(layout, self.covers)
+        return Learned1d(layout, self.covers, self.resize)

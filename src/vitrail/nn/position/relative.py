@@ -38,7 +38,8 @@ class Relative(Position):
     def bias(self, q: Heads, grid: Grid) -> Scores:
         """Give the scores of the queries with the relative keys."""
         n = q.shape[2]
-        scores = self.layout.head_dim**-0.5 * q @ self.keys.T
+        keys = self.keys if grid == self.layout.grid else self._carried(self.keys, self.layout.grid, grid)
+        scores = self.layout.head_dim**-0.5 * q @ keys.T
         # Column m of row i is offset m - (n - 1), wanted in column i + m - (n - 1). Written with one column more and
         # read with the old width, row i is moved by i.
         moved = pad(scores, (0, 1)).flatten(-2)[..., : n * (2 * n - 1)].reshape(*q.shape[:3], 2 * n - 1)
@@ -56,19 +57,21 @@ class Relative(Position):
             old: rows and columns it was made for.
             new: rows and columns wanted.
         """
+        return {**state, "position.keys": self._carried(state["position.keys"], old, new)}
+
+    def _carried(self, keys: Tensor, old: Grid, new: Grid) -> Tensor:
         prefix = self.layout.prefix_tokens
-        before, keys, after = state["position.keys"].tensor_split([prefix, prefix + 2 * old[0] * old[1] - 1])
-        steps = resample(keys[_offsets(old, keys.device)], (2 * new[0] - 1, 2 * new[1] - 1)).float()
-        rows, columns = ((side - torch.arange(1 - side, side, device=keys.device).abs()).float() for side in new)
-        pairs = (rows[:, None] * columns)[..., None]
+        before, inner, after = keys.tensor_split([prefix, prefix + 2 * old[0] * old[1] - 1])
+        exact = inner.to(torch.promote_types(keys.dtype, torch.float32))
+        steps = resample(exact[_offsets(old, keys.device)], (2 * new[0] - 1, 2 * new[1] - 1))
+        rows, columns = (side - torch.arange(1 - side, side, device=keys.device).abs() for side in new)
+        pairs = (rows[:, None] * columns)[..., None].to(steps.dtype)
         index = _offsets(new, keys.device).flatten()
         gathered, count = (
-            torch.zeros(2 * new[0] * new[1] - 1, each.shape[-1], device=keys.device).index_add(
-                0, index, each.flatten(0, 1)
-            )
+            steps.new_zeros(2 * new[0] * new[1] - 1, each.shape[-1]).index_add(0, index, each.flatten(0, 1))
             for each in (pairs * steps, pairs)
         )
-        return {**state, "position.keys": torch.cat([before, (gathered / count).to(keys.dtype), after])}
+        return torch.cat([before, (gathered / count).to(keys.dtype), after])
 
 
 def _offsets(grid: Grid, device: torch.device) -> Tensor:

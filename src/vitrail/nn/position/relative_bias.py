@@ -41,8 +41,9 @@ class RelativeBias(Position):
 
     def bias(self, q: Heads, grid: Grid) -> Scores:
         """Look the bias of every pair up."""
-        index = self._index(grid, q.device)
-        return embedding(index, self.relative_position_bias_table).permute(2, 0, 1)[None].to(q.dtype)
+        own, table = self.layout.grid, self.relative_position_bias_table
+        entries = table if grid == own else self._carried(table, own, grid)
+        return embedding(self._index(grid, q.device), entries).permute(2, 0, 1)[None].to(q.dtype)
 
     def _index(self, grid: Grid, device: torch.device) -> Tensor:
         rows, columns = grid
@@ -57,11 +58,13 @@ class RelativeBias(Position):
 
     def resize(self, state: dict[str, Tensor], old: Grid, new: Grid) -> dict[str, Tensor]:
         """Interpolate the steps between patches (bicubic, antialiased); the prefix's entries stay."""
-        before, after = ((2 * rows - 1, 2 * columns - 1) for rows, columns in (old, new))
         name = "position.relative_position_bias_table"
-        steps, prefix = state[name].tensor_split([before[0] * before[1]])
-        steps = resample(steps.reshape(*before, -1), after).flatten(0, 1)
-        return {**state, name: torch.cat([steps, prefix])}
+        return {**state, name: self._carried(state[name], old, new)}
+
+    def _carried(self, table: Tensor, old: Grid, new: Grid) -> Tensor:
+        before, after = ((2 * rows - 1, 2 * columns - 1) for rows, columns in (old, new))
+        steps, prefix = table.tensor_split([before[0] * before[1]])
+        return torch.cat([resample(steps.reshape(*before, -1), after).flatten(0, 1), prefix])
 
 
 @dataclass(frozen=True)
