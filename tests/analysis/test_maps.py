@@ -3,19 +3,19 @@
 import pytest
 import torch
 
-from vitrail.analysis import attention_maps, attention_rollout, attention_weights, patch_map
+from vitrail.analysis import attention_maps, attention_rollout, attention_weights, patch_map, read_weights
 from vitrail.core.errors import ConfigError
 
 
 def test_the_class_tokens_row_is_laid_out_on_the_grid():
     attention = torch.arange(64.0).reshape(1, 8, 8)
     expected = torch.tensor([[[2.0, 3.0, 4.0], [5.0, 6.0, 7.0]]])
-    assert torch.equal(patch_map(attention, (2, 3), from_class_token=True), expected)
+    assert torch.equal(patch_map(attention, (2, 3), torch.eye(8)[:1]), expected)
 
 
-def test_without_class_token_it_is_what_a_patch_receives_from_all():
+def test_read_from_every_patch_alike_it_is_what_a_patch_receives_from_all():
     attention = torch.rand(3, 7, 7)
-    found = patch_map(attention, (2, 3), from_class_token=False)
+    found = patch_map(attention, (2, 3), torch.tensor([0.0] + [1 / 6] * 6).expand(3, -1))
     for row in range(2):
         for column in range(3):
             received = attention[:, 1:, 1 + 3 * row + column].mean(dim=1)
@@ -26,12 +26,18 @@ def test_maps_are_those_of_the_weights(model, images):
     batch = images(model)
     maps = attention_maps(model, batch)
     weights = list(attention_weights(model, batch))
-    from_class = model.config.pool.kind == "class_token"
-    assert maps.query == ("the class token" if from_class else "all patches, on average")
+    words = {
+        "class_token": "the class token",
+        "mean": "all patches, on average",
+        "map": "all patches, as the pooling weighs them",
+        "none": "each patch by itself, on average",
+    }
+    assert maps.query == words[model.config.pool.kind]
     assert maps.last.shape == maps.rollout.shape == (2, *model.config.grid)
-    last = patch_map(weights[-1].double().mean(dim=1), model.config.grid, from_class)
+    read = read_weights(model, batch)
+    last = patch_map(weights[-1].double().mean(dim=1), model.config.grid, read)
     torch.testing.assert_close(maps.last, last)
-    torch.testing.assert_close(maps.rollout, patch_map(attention_rollout(weights), model.config.grid, from_class))
+    torch.testing.assert_close(maps.rollout, patch_map(attention_rollout(weights), model.config.grid, read))
     assert (maps.last > 0).all()
     assert (maps.rollout.sum(dim=(1, 2)) <= 1 + 1e-6).all()
 
@@ -51,6 +57,26 @@ def test_a_token_that_is_sought_lights_up_in_its_place(make):
     last = attention_maps(model, patch).last[0]
     assert divmod(int(last.argmax()), 4) == (2, 1)
     assert last[2, 1] > 5 * last[0, 0]
+
+
+@torch.no_grad()
+def test_the_head_reads_what_its_pooling_weighs(model, images):
+    """A pooling by attention is rebuilt from its weights; the others are their weighted mean of the tokens."""
+    batch, pool = images(model), model.attn_pool
+    tokens, prefix = model.forward_features(batch), model.config.tokens.count
+    read = read_weights(model, batch)
+    torch.testing.assert_close(read.sum(dim=1), torch.ones(2))
+    kind = model.config.pool.kind
+    if kind == "map":
+        values = pool.kv(tokens[:, prefix:])[:, :, 16:].unflatten(2, (4, 4))
+        weights = pool.attention(tokens, prefix)
+        x = pool.proj(torch.einsum("bhp,bphd->bhd", weights, values).flatten(1))
+        torch.testing.assert_close(x + pool.mlp(pool.norm(x)), pool(tokens, prefix))
+        torch.testing.assert_close(read[:, prefix:], weights.mean(dim=1))
+        assert not read[:, :prefix].any()
+    else:
+        expected = tokens[:, prefix:].mean(dim=1) if kind == "none" else pool(tokens, prefix)
+        torch.testing.assert_close(torch.einsum("bt,btd->bd", read, tokens), expected)
 
 
 def test_a_model_without_blocks_has_nothing_to_show(make, images):

@@ -19,7 +19,7 @@ from vitrail.cli.answer_table import table_lines
 from vitrail.cli.embed import add_arguments
 from vitrail.cli.main import main
 from vitrail.cli.parser import Parser
-from vitrail.jobs.predictor import Prediction
+from vitrail.jobs.prediction import Prediction
 from vitrail.models.features import FEATURES
 
 

@@ -41,7 +41,7 @@ def expected(predictor, files, pool):
             "tokens": tokens,
             "class_token": model.fc_norm(tokens[:, 0]) if model.cls_token is not None else None,
             "mean": model.fc_norm(tokens[:, model.config.tokens.count :].mean(dim=1)),
-            "model": model.fc_norm(model.pool(tokens, model.config.tokens.count)),
+            "model": model.fc_norm(model.attn_pool(tokens, model.config.tokens.count)),
         }
     return None if rows[pool] is None else rows[pool].numpy()
 

@@ -185,6 +185,27 @@ def test_images_of_n_channels_are_explained_as_far_as_they_can_be_shown(tmp_path
         assert picture.width > 600
 
 
+def test_a_model_without_pooling_has_no_answer_for_an_image(digits_run, images, tmp_path):
+    trained = vitrail.load(digits_run)
+    config = trained.model.config.updated(pool="none", class_token=True)
+    path = tmp_path / "tokens.safetensors"
+    save_model(path, vitrail.VisionTransformer(config), ModelRecord(config, trained.classes, trained.spec))
+    predictor = vitrail.load(path)
+    for ask in (
+        lambda: predictor.predict(images[0]),
+        lambda: predictor.logits(images[0]),
+        lambda: predictor.explain(images[0]),
+        lambda: explain_paths(predictor, images, tmp_path / "out"),
+        lambda: vitrail.evaluate(predictor, "digits"),
+    ):
+        with pytest.raises(ConfigError, match="every token has logits of its own") as caught:
+            ask()
+        assert "embed" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+    assert predictor.embed(images[0]).shape == (1, config.num_tokens, config.embed_dim)
+    assert predictor.embed(images[0], "mean").shape == (1, config.embed_dim)
+
+
 def test_nothing_is_made_when_something_is_wrong(digits_run, images, tmp_path):
     for reference, paths in ((digits_run.path, [str(tmp_path / "gone.png")]), (tmp_path / "gone", images)):
         with pytest.raises((DataError, vitrail.WeightsError)):

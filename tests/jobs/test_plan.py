@@ -86,6 +86,7 @@ def test_settings_are_laid_over():
         ({"settings": {"num_classes": 9}}, "3 classes"),
         ({"settings": {"in_chans": 4}}, "in_chans"),
         ({"settings": {"img_size": 64}}, "spec.size"),
+        ({"settings": {"pool": "none"}}, "model.pool = 'none'"),
         ({"settings": {"learning_rat": 1}}, "learning_rat"),
         ({"epochs": 1, "minutes": 1}, "both"),
         ({"minutes": -1}, "greater than 0"),

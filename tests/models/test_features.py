@@ -16,6 +16,8 @@ KINDS = {
     "mean, no class token": {"pool": "mean", "class_token": False},
     "distilled": {"distilled": True},
     "representation": {"representation_size": 7},
+    "map": {"pool": "map"},
+    "none": {"pool": "none"},
 }
 
 
@@ -45,7 +47,8 @@ def test_each_pool_is_what_it_says(kind):
     expected = {"tokens": tokens, "mean": final(tokens[:, prefix:].mean(1))}
     if model.config.tokens.class_token:
         expected["class_token"] = final(tokens[:, 0])
-    expected["model"] = expected["mean" if "mean" in kind else "class_token"]
+    own = {"map": model.attn_pool(tokens, prefix), "none": tokens}
+    expected["model"] = own[kind] if kind in own else expected["mean" if "mean" in kind else "class_token"]
     for pool, features in expected.items():
         module = Features(model, pool)
         torch.testing.assert_close(module(images), features)

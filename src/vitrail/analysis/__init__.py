@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from vitrail.analysis.distance import attention_distance
     from vitrail.analysis.maps import AttentionMaps, attention_maps, patch_map
     from vitrail.analysis.rollout import attention_rollout
-    from vitrail.analysis.weights import attention_weights
+    from vitrail.analysis.weights import attention_weights, read_weights
 
 __all__ = [
     "AttentionMaps",
@@ -17,6 +17,7 @@ __all__ = [
     "attention_rollout",
     "attention_weights",
     "patch_map",
+    "read_weights",
 ]
 
 _HOMES = {
@@ -26,5 +27,6 @@ _HOMES = {
     "attention_rollout": "vitrail.analysis.rollout",
     "attention_weights": "vitrail.analysis.weights",
     "patch_map": "vitrail.analysis.maps",
+    "read_weights": "vitrail.analysis.weights",
 }
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from vitrail.analysis.rollout import attention_rollout
 from vitrail.analysis.shapes import Maps, as_attention
-from vitrail.analysis.weights import attention_weights
+from vitrail.analysis.weights import attention_weights, read_weights
 from vitrail.core.errors import ConfigError
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.nn.shapes import Grid, Images, Scores
@@ -23,7 +24,8 @@ class AttentionMaps:
     Args:
         last: (images, rows, columns) float64, attention of the last block, mean over heads.
         rollout: (images, rows, columns) float64, attention rollout over all blocks.
-        query: who looks, in words: "the class token"; or, for models that pool the patches, "all patches, on average".
+        query: who looks, in words: "the class token"; for models that pool the patches, "all patches, on average", or
+            weighted by attention pooling.
     """
 
     last: Maps
@@ -55,11 +57,11 @@ def attention_maps(model: VisionTransformer, images: Images) -> AttentionMaps:
             yield weights
 
     rollout = attention_rollout(keep_last())
-    from_class = model.config.pool.needs_class_token
+    pool, read = model.config.pool, read_weights(model, images)
     return AttentionMaps(
-        last=patch_map(as_attention(last[0]).mean(dim=1), grid, from_class),
-        rollout=patch_map(rollout, grid, from_class),
-        query="the class token" if from_class else "all patches, on average",
+        last=patch_map(as_attention(last[0]).mean(dim=1), grid, read),
+        rollout=patch_map(rollout, grid, read),
+        query="the class token" if pool.needs_class_token else pool.reader,
     )
 
 
@@ -76,18 +78,20 @@ def require_attention(model: VisionTransformer) -> None:
         raise ConfigError("the model has no attention: its depth is 0", hint="give a model of one block or more")
 
 
-def patch_map(attention: Float[Tensor, "images tokens tokens"], grid: Grid, from_class_token: bool) -> Maps:
+def patch_map(
+    attention: Float[Tensor, "images tokens tokens"], grid: Grid, read: Float[Tensor, "images tokens"]
+) -> Maps:
     """Lay out on the grid how much each patch is attended to by what the head reads.
 
     Args:
         attention: mean over heads, or a rollout.
         grid: rows and columns of patches.
-        from_class_token: take the class token's row; otherwise, for models that pool the patches, the mean of the
-            patches' rows: what a patch receives from all patches.
+        read: what part of what the head reads comes from each token, as `read_weights` gives it; the map is the mean of
+            the tokens' rows by these weights.
 
     Returns:
         (images, rows, columns): shares, which sum to 1 at most.
     """
     prefix = attention.shape[-1] - grid[0] * grid[1]
-    rows = attention[:, 0] if from_class_token else attention[:, prefix:].mean(dim=1)
+    rows = torch.einsum("iq,iqk->ik", read.to(attention), attention)
     return rows[:, prefix:].reshape(-1, *grid)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import cast
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.nn.attention_weights import attention_weights as weights_of
@@ -41,6 +42,22 @@ def attention_weights(model: VisionTransformer, images: Images) -> Iterator[Scor
             weights = weights_of(block.attn, block.norm1(position.enter(x, grid)), position, grid)
             x = block(x, position, grid)
         yield weights
+
+
+def read_weights(model: VisionTransformer, images: Images) -> Float[Tensor, "images tokens"]:
+    """Compute what part of what the head reads comes from each token that leaves the last block.
+
+    Args:
+        model: any Vision Transformer of the library.
+        images: as for `attention_weights`.
+
+    Returns:
+        Weights that sum to 1 for each image, as the model's pooling has them: the class token alone, every patch alike,
+        or what attention pooling takes from each.
+    """
+    with _evaluating(model), torch.no_grad():
+        tokens = model.forward_features(images)
+        return model.config.pool.reads(model.attn_pool, tokens, model.config.tokens.count)
 
 
 @contextmanager

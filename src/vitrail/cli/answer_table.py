@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vitrail.jobs.predictor import Prediction
+    from vitrail.jobs.prediction import Prediction
 
 LOOK_AHEAD = 64
 """Answers that decide how wide the columns are, at first; a batch has not more on a CPU."""

@@ -12,7 +12,7 @@ from vitrail.core.errors import DataError
 from vitrail.core.files import as_text
 from vitrail.core.table import Table
 from vitrail.jobs.answer_file import Writer
-from vitrail.jobs.predictor import Prediction
+from vitrail.jobs.prediction import Prediction
 
 ROWS_AT_ONCE = 4096
 """Answers that are gathered before they are written as a group of rows of a Parquet file."""

@@ -17,7 +17,8 @@ from vitrail.core.table import Table
 from vitrail.jobs.answer_file import AnswerFile
 from vitrail.jobs.inputs import Inputs, apart_from
 from vitrail.jobs.predict import refuse_bad
-from vitrail.jobs.predictor import Embedding, Predictor, load
+from vitrail.jobs.prediction import Embedding
+from vitrail.jobs.predictor import Predictor, load
 from vitrail.models.features import Features
 from vitrail.weights.model_file import tensors_sha256
 from vitrail.weights.reference import Reference

@@ -110,6 +110,7 @@ def evaluate(
 
     Raises:
         WeightsError: if the model cannot be loaded.
+        ConfigError: if it is no classifier.
         DataError: if the data cannot be opened or has no such split; if not one image of it can be used or, with
             `strict`, one cannot; or if `out` has another suffix, cannot be written, or is one of the inputs.
         StorageError: if writing fails at last.
@@ -117,6 +118,7 @@ def evaluate(
     clock = time.perf_counter()
     table = None if out is None else TableFile(out)
     predictor = load(reference, device)
+    predictor.require_classifier()
     dataset = data if isinstance(data, Dataset) else open_for(predictor, data, listener)
     if dataset.classes != predictor.classes:
         raise DataError(f"{dataset.reference} has other classes than the model, or in another order")

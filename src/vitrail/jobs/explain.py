@@ -23,7 +23,8 @@ from vitrail.evaluation.metrics import softmax
 from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.explanation_folder import ExplanationFolder
 from vitrail.jobs.predict import expand_paths
-from vitrail.jobs.predictor import Prediction, Predictor, load
+from vitrail.jobs.prediction import Prediction
+from vitrail.jobs.predictor import Predictor, load
 from vitrail.weights.reference import Reference
 
 Map = npt.NDArray[np.float64]
@@ -161,12 +162,13 @@ def explain_paths(
     Raises:
         WeightsError: if the model cannot be loaded.
         DataError: if a path is missing or holds no image.
-        ConfigError: if the model has no attention, or `out` is in use or cannot be written.
+        ConfigError: if the model has no attention or is no classifier, or `out` is in use or cannot be written.
         StorageError: if writing fails midway.
     """
     files = expand_paths(paths)
     predictor = load(reference, device)
     require_attention(predictor.model)
+    predictor.require_classifier()
     folder = ExplanationFolder.prepare(Path(out), files, overwrite)
     return draw_explanations(predictor, (Subject(file, file) for file in files), folder)
 

@@ -15,6 +15,7 @@ from vitrail.data.spec import ColorMode, ImageSpec
 from vitrail.data.statistics import measured_spec
 from vitrail.models.config import ViTConfig
 from vitrail.models.variants import variant_fields
+from vitrail.nn.pooling import POOLS
 from vitrail.train.recipe import RECIPES, Recipe
 from vitrail.weights.hub import HubReference
 from vitrail.weights.load import load_weights
@@ -253,6 +254,13 @@ def _check(plan: Plan, dataset: Dataset) -> None:
         raise ConfigError(
             f"model.num_classes = {plan.model.num_classes}, but {dataset.reference} has {classes} classes",
             hint="leave num_classes out: it is taken from the data",
+        )
+    if plan.model.pool.per_token:
+        allowed = ", ".join(kind for kind, row in POOLS.items() if not row.per_token)
+        raise ConfigError(
+            f"model.pool = {plan.model.pool.kind!r} is not allowed: every token has logits of its own, but `fit` "
+            f"trains classifiers of images; allowed: {allowed}",
+            hint="--set pool=mean reads all patches",
         )
     if plan.model.image_size != plan.spec.size:
         raise ConfigError(

@@ -10,7 +10,8 @@ from vitrail.core.errors import ConfigError, ImageError
 from vitrail.jobs.answer_file import AnswerFile
 from vitrail.jobs.answers import FORMATS
 from vitrail.jobs.inputs import Inputs, apart_from
-from vitrail.jobs.predictor import Embedding, Prediction, load
+from vitrail.jobs.prediction import Embedding, Prediction
+from vitrail.jobs.predictor import load
 from vitrail.weights.reference import Reference
 
 Answer = TypeVar("Answer", Prediction, Embedding)

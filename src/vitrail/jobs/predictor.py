@@ -20,6 +20,7 @@ from vitrail.engines.build import Engine, build_engine
 from vitrail.evaluation.metrics import softmax
 from vitrail.jobs.device import choose_batch_size, choose_device, choose_workers, thread_limit
 from vitrail.jobs.inference import stream_outputs
+from vitrail.jobs.prediction import Embedding, Prediction
 from vitrail.models.features import Features
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.weights.load import load_weights
@@ -31,51 +32,6 @@ if TYPE_CHECKING:
     from vitrail.jobs.explain import Explanation
 
 Images = ImageLike | ImageList
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Hold the answer for one image.
-
-    Args:
-        path: the image, as it was named; "" for images that have no name.
-        label: the most probable class; None if the image could not be used.
-        probability: its probability, 0 … 1; None likewise.
-        top: the most probable classes with their probabilities, best first.
-        error: why the image could not be used; None if it could.
-    """
-
-    path: str
-    label: str | None
-    probability: float | None
-    top: tuple[tuple[str, float], ...]
-    error: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Turn into the object that `predict --json` prints.
-
-        Returns:
-            Keys path, label, probability, top, error.
-        """
-        top = [{"label": label, "probability": probability} for label, probability in self.top]
-        return {
-            "path": self.path, "label": self.label, "probability": self.probability, "top": top, "error": self.error
-        }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Embedding:
-    """Hold the features of one image.
-
-    Args:
-        path: the image, as it was named; "" for images that have no name.
-        features: (dim,) or (tokens, dim) float32; None if the image could not be used.
-        error: why the image could not be used; None if it could.
-    """
-
-    path: str
-    features: npt.NDArray[np.float32] | None
-    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +90,7 @@ class Predictor:
             (n, classes) float32.
 
         Raises:
+            ConfigError: if the model is no classifier.
             ImageError: if one cannot be used.
         """
         return self._rows(self.engine, images, (len(self.classes),))
@@ -149,7 +106,7 @@ class Predictor:
             One answer for each image, in order; one that cannot be used has `error` set.
 
         Raises:
-            ConfigError: if `top` is below 1.
+            ConfigError: if `top` is below 1, or the model is no classifier.
         """
         return list(self.stream(_listed(images), top))
 
@@ -164,7 +121,7 @@ class Predictor:
             One answer for each image, in order.
 
         Raises:
-            ConfigError: if `top` is below 1.
+            ConfigError: if `top` is below 1, or the model is no classifier.
         """
         if top < 1:
             raise ConfigError(f"top = {top} is not allowed; allowed: 1 … {len(self.classes)}")
@@ -234,6 +191,21 @@ class Predictor:
 
         return explain(self, image)
 
+    def require_classifier(self) -> None:
+        """Refuse a model that has no answer for an image.
+
+        Raises:
+            ConfigError: if it has no classes, or no pooling.
+        """
+        if not self.classes:
+            raise ConfigError("this model has no classes", hint="`vitrail embed` gives its features")
+        if self.model.config.pool.per_token:
+            raise ConfigError(
+                f"this model has no answer for an image: with pool = {self.model.config.pool.kind!r} every token has "
+                "logits of its own",
+                hint="`vitrail embed --pool tokens` gives features of the tokens, --pool mean those of the image",
+            )
+
     def _rows(self, engine: Engine, images: Images, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
         """Put the outputs for all images together, each of one shape; a bad image is an error."""
         rows = [np.empty((0, *shape), dtype=np.float32)]
@@ -245,8 +217,8 @@ class Predictor:
 
     def _batches(self, engine: Engine, images: Iterable[ImageLike] | npt.NDArray[np.uint8]) -> Iterator[_Batch]:
         """Run images through an engine, remembering only the names of those on their way."""
-        if engine is self.engine and not self.classes:
-            raise ConfigError("this model has no classes", hint="`vitrail embed` gives its features")
+        if engine is self.engine:
+            self.require_classifier()
         size = choose_batch_size(self.model.config, self.device)
         names: deque[str] = deque()
         start = 0

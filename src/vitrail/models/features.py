@@ -66,4 +66,5 @@ class Features(nn.Module):
             (dim,), or (tokens, dim).
         """
         config = self.model.config
-        return (config.num_tokens, config.embed_dim) if self.reduce is _tokens else (config.embed_dim,)
+        per_token = self.reduce is _tokens or (self.reduce is _model and config.pool.per_token)
+        return (config.num_tokens, config.embed_dim) if per_token else (config.embed_dim,)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
-from torch import nn
-from torch.nn.functional import scaled_dot_product_attention
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import pad, scaled_dot_product_attention
 
 from vitrail.core.config import require
 from vitrail.nn.block_config import BlockConfig
 from vitrail.nn.mlp import Mlp
 from vitrail.nn.pooling.base import PoolConfig
-from vitrail.nn.shapes import Tokens, Vectors
+from vitrail.nn.shapes import Heads, Tokens, Vectors
 
 
 class MapPool(nn.Module):
@@ -40,12 +41,28 @@ class MapPool(nn.Module):
         self.mlp = Mlp(dim, int(dim * block.mlp_ratio), block.activation)
 
     def forward(self, tokens: Tokens, prefix_tokens: int) -> Vectors:
-        patches = tokens[:, prefix_tokens:]
+        q, k, v = self._heads(tokens[:, prefix_tokens:])
+        x = self.proj(scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return (x + self.mlp(self.norm(x)))[:, 0]
+
+    def attention(self, tokens: Tokens, prefix_tokens: int) -> Float[Tensor, "batch heads patches"]:
+        """Write out the weights that the fused attention of `forward` keeps to itself.
+
+        Args:
+            tokens: prefix and patches.
+            prefix_tokens: how many tokens stand before the patches.
+
+        Returns:
+            How much the query takes from each patch.
+        """
+        q, k, _ = self._heads(tokens[:, prefix_tokens:])
+        return (q @ k.transpose(2, 3) * q.shape[3] ** -0.5).softmax(dim=-1)[:, :, 0]
+
+    def _heads(self, patches: Tokens) -> tuple[Heads, Heads, Heads]:
         heads = (self.num_heads, patches.shape[2] // self.num_heads)
         q = self.q(self.latent).unflatten(2, heads).transpose(1, 2).expand(patches.shape[0], -1, -1, -1)
         k, v = self.kv(patches).unflatten(2, (2, *heads)).permute(2, 0, 3, 1, 4).unbind(0)
-        x = self.proj(scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
-        return (x + self.mlp(self.norm(x)))[:, 0]
+        return q, k, v
 
 
 @dataclass(frozen=True)
@@ -63,8 +80,13 @@ class MapPoolConfig(PoolConfig):
     """
 
     kind: ClassVar[str] = "map"
+    reader: ClassVar[str] = "all patches, as the pooling weighs them"
 
     def build(self, dim: int, block: BlockConfig) -> nn.Module:
         """Build the module."""
         require(block.mlp == "mlp", "mlp", block.mlp, "'mlp' with pool 'map'")
         return MapPool(dim, block)
+
+    def reads(self, pool: nn.Module, tokens: Tokens, prefix_tokens: int) -> Float[Tensor, "batch tokens"]:
+        """Give the pooling's own attention, mean over heads."""
+        return pad(cast(MapPool, pool).attention(tokens, prefix_tokens).mean(dim=1), (prefix_tokens, 0))

@@ -21,13 +21,15 @@ class NoPool(nn.Module):
 
 @dataclass(frozen=True)
 class NoPoolConfig(PoolConfig):
-    """Choose no pooling, for backbones of dense tasks; such a model cannot be trained as a classifier of images.
+    """Choose no pooling, for backbones of dense tasks; such a model does not classify images.
 
     Source:
         timm's `global_pool=""`.
     """
 
     kind: ClassVar[str] = "none"
+    per_token: ClassVar[bool] = True
+    reader: ClassVar[str] = "each patch by itself, on average"
 
     def build(self, dim: int, block: BlockConfig) -> nn.Module:
         """Build the module."""
