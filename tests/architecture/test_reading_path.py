@@ -15,7 +15,7 @@ ALWAYS = {
     "src/vitrail/nn/shapes.py",
 }
 """What belongs to the path though a forward pass need not run it: who reads, reads the names of the shapes too."""
-BESIDE = {"src/vitrail/models/config.py": "two properties that divide the image's size by the patch's"}
+BESIDE = {"src/vitrail/models/config.py": "what divides the image's size by the patch's, and refuses images of another"}
 """What runs but is not read by who follows the tokens."""
 
 

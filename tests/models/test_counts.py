@@ -1,9 +1,11 @@
 """Every parameter count that is known from elsewhere, exactly, by building the model (on the meta device)."""
 
 import pytest
+import timm
 import torch
 
 from vitrail.models import VisionTransformer, ViTConfig, create_model
+from vitrail.models.families import family_rows
 
 KNOWN = {
     "Ti/16": {224: 5_717_416, 384: 5_790_376},
@@ -42,6 +44,33 @@ DISTILLED = {
 }
 
 MEAN_WITHOUT_CLASS_TOKEN = {"B/16": 86_566_120, "B/32": 88_222_696, "S/16": 22_049_896, "S/32": 22_878_184}
+FAMILIES = {
+    "deit3_small_patch16_224": 22_059_496,
+    "deit3_small_patch16_384": 22_205_416,
+    "deit3_medium_patch16_224": 38_849_512,
+    "deit3_base_patch16_224": 86_585_320,
+    "deit3_base_patch16_384": 86_877_160,
+    "deit3_large_patch16_224": 304_374_760,
+    "deit3_large_patch16_384": 304_763_880,
+    "deit3_huge_patch14_224": 632_126_440,
+    "vit_so400m_patch14_siglip_224": 427_680_704,
+}
+"""Exactly as published, head included."""
+
+MASK_TOKEN = {
+    "vit_small_patch14_dinov2": (22_056_576, 384),
+    "vit_base_patch14_dinov2": (86_580_480, 768),
+    "vit_large_patch14_dinov2": (304_368_640, 1024),
+    "vit_giant_patch14_dinov2": (1_136_480_768, 1536),
+}
+"""Published counts, which include a mask token as wide as this; it is of no use after pre-training."""
+
+BIG_VISION = {
+    "mu": (32, 1, 128, 2), "So400m": (1152, 27, 4304, 16), "g": (1408, 40, 6144, 16), "g-opt": (1536, 40, 6144, 16),
+    "G": (1664, 48, 8192, 16), "G-opt": (1536, 48, 8192, 16), "e": (1792, 56, 15360, 16),
+}  # fmt: skip
+"""Width, depth, hidden width and heads of `decode_variant`."""
+
 HEADS = {5: 85_802_501, 10: 85_806_346, 100: 85_875_556}
 
 
@@ -73,6 +102,45 @@ def test_distilled(name):
 def test_mean_without_class_token(name, norm_after):
     pool = {"kind": "mean", "norm_after": norm_after}
     assert count(name, pool=pool, class_token=False) == MEAN_WITHOUT_CLASS_TOKEN[name]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_families(name):
+    assert count(name) == FAMILIES[name]
+
+
+def test_the_trunk_of_so400m():
+    assert (
+        count("So400m/14", class_token=False, pool={"kind": "mean", "norm_after": False}, num_classes=0) == 412_442_352
+    )
+
+
+@pytest.mark.parametrize("name", MASK_TOKEN)
+def test_dinov2_but_for_its_mask_token(name):
+    published, width = MASK_TOKEN[name]
+    assert count(name) == published - width
+
+
+@pytest.mark.parametrize(("rep", "expected"), [(True, 22_122_472), (False, 21_974_632)], ids=["tanh head", "linear"])
+def test_the_better_baseline(rep, expected):
+    assert count("vit_small_patch16_baseline_224", has_logits=rep) == expected
+
+
+@pytest.mark.parametrize("name", BIG_VISION)
+def test_the_sizes_of_big_vision(name):
+    with torch.device("meta"):
+        model = create_model(f"{name}/16", num_classes=0)
+    hidden = model.blocks[0].mlp.fc1.out_features
+    assert (model.config.embed_dim, model.config.depth, hidden, model.config.block.num_heads) == BIG_VISION[name]
+
+
+@pytest.mark.parametrize("name", [name for name, _ in family_rows() if name.endswith("dinov3")])
+def test_dinov3_has_as_many_parameters_as_in_timm_and_biases_of_queries_and_keys_and_values(name):
+    with torch.device("meta"):
+        theirs = timm.create_model(name, num_classes=0)
+        ours = create_model(name)
+    biases = 3 * ours.config.embed_dim * ours.config.depth
+    assert count(name) - biases == sum(parameter.numel() for parameter in theirs.parameters())
 
 
 @pytest.mark.parametrize("classes", HEADS)

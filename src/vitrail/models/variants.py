@@ -8,31 +8,11 @@ from typing import Any
 
 from vitrail.core.errors import ConfigError
 from vitrail.core.table import Table, did_you_mean
+from vitrail.models.families import family_rows
+from vitrail.models.sizes import LONG_NAMES, SIZES
 
 Fields = dict[str, Any]
 
-SIZES: Table[Fields] = Table(
-    "size",
-    {
-        "pico": {"embed_dim": 64, "depth": 2, "num_heads": 2, "mlp_ratio": 2.0},
-        "nano": {"embed_dim": 64, "depth": 4, "num_heads": 4, "mlp_ratio": 2.0},
-        "micro": {"embed_dim": 128, "depth": 6, "num_heads": 4, "mlp_ratio": 2.0},
-        "mini": {"embed_dim": 192, "depth": 9, "num_heads": 6, "mlp_ratio": 2.0},
-        "Ti": {"embed_dim": 192, "depth": 12, "num_heads": 3},
-        "S": {"embed_dim": 384, "depth": 12, "num_heads": 6},
-        "M": {"embed_dim": 512, "depth": 12, "num_heads": 8},
-        "B": {"embed_dim": 768, "depth": 12, "num_heads": 12},
-        "L": {"embed_dim": 1024, "depth": 24, "num_heads": 16},
-        "H": {"embed_dim": 1280, "depth": 32, "num_heads": 16},
-        "g": {"embed_dim": 1408, "depth": 40, "num_heads": 16, "mlp_ratio": 48 / 11},
-        "G": {"embed_dim": 1664, "depth": 48, "num_heads": 16, "mlp_ratio": 64 / 13},
-    },
-)
-"""Ti to G: Dosovitskiy et al. 2020, table 1, and "Scaling Vision Transformers" (arXiv 2106.04560), table 2."""
-
-LONG_NAMES = {
-    "Ti": "tiny", "S": "small", "M": "medium", "B": "base", "L": "large", "H": "huge", "g": "giant", "G": "gigantic",
-}  # fmt: skip
 IMAGE_SIZES = {8: (224, 384), 14: (224, 336, 518), 16: (224, 384, 512), 32: (224, 384)}
 
 SMALL_IMAGES = (
@@ -70,11 +50,12 @@ def _rows() -> Iterator[tuple[str, Fields]]:
     for size, patch, image in SMALL_IMAGES:
         fields = {**SIZES[size], **CONV, **STEM_SETTINGS.get((size, patch), {}), "patch_size": patch, "img_size": image}
         yield f"vit_{size}_conv_patch{patch}_{image}", fields
+    yield from family_rows()
 
 
 VARIANTS: Table[Fields] = Table("model", dict(_rows()), listing="`vitrail models` lists all names")
 
-_SHORT = re.compile(r"([A-Za-z]+)/(\d+)")
+_SHORT = re.compile(r"([A-Za-z][A-Za-z0-9-]*)/(\d+)")
 
 
 def variant_fields(name: str) -> Fields:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from vitrail.core.errors import WeightsError
-from vitrail.models.variants import SIZES, variant_fields
+from vitrail.models.sizes import SIZES
+from vitrail.models.variants import variant_fields
 
 HEAD_DIM = 64
 """Width of a head in every ViT and DeiT from Ti to L; wider ones are rows of `SIZES`."""

@@ -48,7 +48,8 @@ class Sincos2d(Position):
         y = torch.cat([rows.sin(), rows.cos()], dim=-1)[:, None].expand(-1, grid[1], -1)
         patches = torch.cat([x, y], dim=-1).flatten(0, 1)
         # Under autocast the sum stays float32, as it does with a learned table: the residual stream begins here.
-        kept = dtype if torch.is_autocast_enabled(device.type) else tokens.dtype
+        autocast = torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+        kept = dtype if autocast else tokens.dtype
         return tokens + spread(patches, tokens.shape[1], grid).to(kept)
 
 
