@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vitrail.jobs.fit import fit
     from vitrail.jobs.predictor import Predictor, load
     from vitrail.models import VisionTransformer, ViTConfig, create_model, list_models
+    from vitrail.weights.catalogue import list_pretrained
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ _HOMES = {
     "Predictor": "vitrail.jobs.predictor",
     "evaluate": "vitrail.jobs.evaluate",
     "fit": "vitrail.jobs.fit",
+    "list_pretrained": "vitrail.weights.catalogue",
     "load": "vitrail.jobs.predictor",
 }  # fmt: skip
 
@@ -60,6 +62,7 @@ __all__ = [
     "evaluate",
     "fit",
     "list_models",
+    "list_pretrained",
     "load",
 ]
 

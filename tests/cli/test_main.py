@@ -366,6 +366,23 @@ def test_answers_for_a_person(run, wrong, capsys):
     assert "95 % interval" in capsys.readouterr().out
 
 
+def test_models_lists_published_weights(capsys):
+    assert main(["models", "deit_tiny", "--pretrained", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["models"]
+    assert {row["name"] for row in rows} >= {"deit_tiny_patch16_224.fb_in1k", "deit_tiny_distilled_patch16_224.fb_in1k"}
+    row = next(row for row in rows if row["name"] == "deit_tiny_patch16_224.fb_in1k")
+    assert row == {
+        "name": "deit_tiny_patch16_224.fb_in1k", "repo": "timm/deit_tiny_patch16_224.fb_in1k", "parameters": 5717416,
+        "image_size": [224, 224], "classes": 1000, "licence": "apache-2.0", "top1": 0.7219,
+        "source": "timm, results-imagenet.csv",
+    }  # fmt: skip
+    assert main(["models", "--pretrained"]) == 0
+    shown = capsys.readouterr().out
+    assert "deit_tiny_patch16_224.fb_in1k" in shown and "72.19" in shown
+    assert main(["models", "deit_tiny_patch16_224.fb_in2k", "--pretrained"]) == 2
+    assert "did you mean deit_tiny_patch16_224.fb_in1k" in capsys.readouterr().err
+
+
 def test_models_lists_costs(capsys):
     assert main(["models", "vit_base_patch16_224", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["models"]

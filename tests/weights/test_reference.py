@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,16 +45,58 @@ def test_a_bare_variant_has_no_weights(name: str, tmp_path: Path, monkeypatch: p
     assert f"--model {name}" in caught.value.hint
 
 
+def test_a_bare_variant_names_its_published_weights() -> None:
+    with pytest.raises(WeightsError) as caught:
+        model_path("vit_tiny_patch16_224")
+    assert "published are vit_tiny_patch16_224.augreg_in21k, vit_tiny_" in caught.value.hint
+
+
+TAGGED = "vit_small_patch16_224.augreg_in21k_ft_in1k"
+
+
+@pytest.mark.parametrize("reference", [TAGGED, f"timm/{TAGGED}", f"{TAGGED}@v1"])
+def test_a_name_of_the_catalogue_is_fetched(reference: str, hub: Any) -> None:
+    repository = hub.add(f"timm/{TAGGED}", {"config.json": b"{}", "model.safetensors": b"main"})
+    repository.commit({"config.json": b"{}", "model.safetensors": b"v1"}, ref="v1")
+    content = (model_path(reference) / MODEL_NAME).read_bytes()
+    assert content == (b"v1" if "@" in reference else b"main")
+
+
+@pytest.mark.parametrize(
+    ("reference", "meant"),
+    [
+        ("vit_small_patch16_224.augreg_in21k_ft_in1", TAGGED),
+        ("timm/vit_small_patch16_224.augreg_in21k_ft_in1", f"timm/{TAGGED}"),
+    ],
+)
+def test_an_unknown_tag_is_asked_of_nobody(reference: str, meant: str, hub: Any) -> None:
+    with pytest.raises(WeightsError, match="no such .* published weights") as caught:
+        model_path(reference)
+    assert f"did you mean {meant}" in caught.value.hint
+    assert hub.asked == []
+
+
+def test_a_file_goes_before_published_weights_of_the_same_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / TAGGED).write_bytes(b"")
+    assert model_path(TAGGED) == Path(TAGGED)
+    assert hub.asked == []
+
+
 def test_an_unknown_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "flowers").mkdir(parents=True)
     for name, meant in (("vit_smal_patch16_224", "vit_small_patch16_224"), ("runs/flower", "runs/flowers")):
-        with pytest.raises(WeightsError, match="no such run folder, model file or variant") as caught:
+        with pytest.raises(
+            WeightsError, match="no such run folder, model file, variant or published weights"
+        ) as caught:
             model_path(name)
         assert f"did you mean {meant}" in caught.value.hint
     with pytest.raises(WeightsError) as caught:
         model_path("nothing/like/this")
-    assert caught.value.hint == "give a run folder or a model file"
+    assert caught.value.hint == "give a run folder, a model file, or hf:owner/name"
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "", "~", "runs/" + "y" * 300])

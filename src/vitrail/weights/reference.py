@@ -1,8 +1,9 @@
-"""What a model reference stands for: a run folder, weights, a repository of the Hub, or the bare name of a variant."""
+"""What a model reference stands for: a run folder, weights, those on the Hub, or the bare name of a variant."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from vitrail.core.errors import ConfigError, WeightsError
@@ -23,7 +24,8 @@ def model_path(reference: Reference) -> Path:
     """Find the model file that a reference stands for.
 
     Args:
-        reference: a run folder, a model file, a folder of weights, or "hf:owner/name[@revision]".
+        reference: a run folder, a model file, a folder of weights, "hf:owner/name", or a row of `PRETRAINED`; the
+            last two may be followed by "@revision".
 
     Returns:
         Path of an existing file, or of a folder with `config.json` and weights, as Hugging Face and timm write them.
@@ -52,13 +54,28 @@ def model_path(reference: Reference) -> Path:
         )
     if is_file:
         return path
+    return _published(str(reference), [str(sibling) for sibling in siblings])
+
+
+def _published(reference: str, siblings: Sequence[str]) -> Path:
+    """Fetch what is no path but may be a name of the catalogue; say what it is instead, or is like."""
+    from vitrail.weights.catalogue import PRETRAINED, find_pretrained, pretrained_of
+    from vitrail.weights.hub import HubReference, fetch
+
+    name, _, revision = reference.partition("@")
+    found = find_pretrained(name)
+    if found is not None:
+        return fetch(HubReference(found.repo, revision or None))
     if is_variant(reference):
+        trained = pretrained_of(reference)
+        published = f"published are {', '.join(trained)}; or " if trained else ""
         raise WeightsError(
             f"{reference} is a variant: an architecture without trained weights and classes",
-            hint=f"train one with `vitrail fit DATA --model {reference}` and give its run folder",
+            hint=f"{published}train one with `vitrail fit DATA --model {reference}` and give its run folder",
         )
-    hint = did_you_mean(str(reference), [*map(str, siblings), *VARIANTS], "give a run folder or a model file")
-    raise WeightsError(f"{reference}: no such run folder, model file or variant", hint=hint)
+    known = [*siblings, *VARIANTS, *PRETRAINED, *(f"timm/{name}" for name in PRETRAINED if "/" in reference)]
+    hint = did_you_mean(reference, known, "give a run folder, a model file, or hf:owner/name")
+    raise WeightsError(f"{reference}: no such run folder, model file, variant or published weights", hint=hint)
 
 
 def is_weight_folder(path: Path) -> bool:
