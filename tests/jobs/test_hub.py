@@ -8,11 +8,13 @@ import pytest
 import torch
 from huggingface_hub import constants
 from PIL import Image
+from safetensors.torch import load_file
 
 import vitrail
 from vitrail.cli.main import main
 from vitrail.core.toml import read_toml
 from vitrail.data.spec import ImageSpec
+from vitrail.jobs.events import Note
 from vitrail.jobs.plan import Plan
 from vitrail.models import VisionTransformer, ViTConfig
 from vitrail.weights.formats import FORMATS
@@ -84,6 +86,15 @@ def test_predict_online_then_offline(hub, written, image, capsys, monkeypatch):
     assert capsys.readouterr().out == first.out
 
 
+def test_convert(hub, written, tmp_path):
+    hub.add("google/tiny", files_of(written))
+    assert main(["convert", "hf:google/tiny", str(tmp_path / "timm.safetensors"), "--format", "timm"]) == 0
+    state = make()[0].state_dict()
+    found = load_file(tmp_path / "timm.safetensors")
+    assert found.keys() == state.keys()
+    assert all(torch.equal(found[name], state[name]) for name in state)
+
+
 @pytest.mark.parametrize("reference", ["hf:google/tiny", "hf:google", "hf:google/other@v1"])
 def test_what_is_not_there_is_said_in_one_line(hub, reference, image, capsys, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -110,7 +121,9 @@ def test_what_the_hub_gives_is_looked_at_like_any_file(hub, image, content, word
 def test_fit_goes_on_from_one_commit(hub, written, tmp_path, monkeypatch):
     repository = hub.add("google/tiny", files_of(written))
     commit = repository.refs["main"]
-    first = vitrail.fit("digits", "hf:google/tiny", out=tmp_path / "first", epochs=1)
+    told = []
+    first = vitrail.fit("digits", "hf:google/tiny", out=tmp_path / "first", epochs=1, listener=told.append)
+    assert f"hf:google/tiny@{commit}: licence cc-by-nc-4.0" in [event.text for event in told if isinstance(event, Note)]
     assert read_toml(first.path / "config.toml", Plan).start == f"hf:google/tiny@{commit}"
     FORMATS["hugging-face"].write(tmp_path / "moved", *make(seed=1))
     assert repository.commit(files_of(tmp_path / "moved")) != commit

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 import types
@@ -89,13 +91,15 @@ def test_only_what_is_needed_is_fetched(hub: Any) -> None:
     assert set(hub.bodies) <= WANTED
 
 
-def test_the_commit_is_named(hub: Any) -> None:
+def test_the_commit_is_named(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = hub.add("some/model", FILES).refs["main"]
     folder = fetch(REFERENCE)
     assert folder.name == commit
     for path in (folder, folder / "model.safetensors"):
         assert HubReference.of(path) == HubReference("some/model", commit)
     assert str(HubReference.of(folder)) == f"hf:some/model@{commit}"
+    monkeypatch.chdir(folder)
+    assert HubReference.of(Path("model.safetensors")) == HubReference("some/model", commit)
 
 
 def test_other_paths_come_from_nowhere(tmp_path: Path) -> None:
@@ -361,6 +365,29 @@ def test_a_cache_that_cannot_be_made(hub: Any, tmp_path: Path, monkeypatch: pyte
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(StorageError, match="hf:some/model: cannot write .*file"):
+        fetch(REFERENCE)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (ConnectionResetError(errno.ECONNRESET, "reset by peer"), WeightsError, "the download broke off: .*reset"),
+        (TimeoutError(errno.ETIMEDOUT, "timed out"), WeightsError, "the download broke off: .*timed out"),
+        (socket.gaierror(-2, "name not known"), WeightsError, "the download broke off: .*not known"),
+        (RuntimeError("of the store"), WeightsError, "the download broke off: of the store"),
+        (RuntimeError(), WeightsError, "the download broke off: RuntimeError"),
+        (OSError(errno.ENOSPC, "no space"), StorageError, "cannot write .*hub-cache: no space"),
+        (PermissionError(errno.EACCES, "denied", "/x"), StorageError, "cannot write /x: denied"),
+    ],
+)
+def test_other_failures(
+    hub: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[Exception], words: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    with pytest.raises(kind, match=f"hf:some/model: {words}"):
         fetch(REFERENCE)
 
 

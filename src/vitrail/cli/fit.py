@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="digits, fashion-mnist, a folder of class folders, or a .csv/.parquet with path,label[,split]",
     )
     parser.add_argument(
-        "--model", metavar="REF", help="variant, run folder or weights to start from (default: by image size)"
+        "--model",
+        metavar="REF",
+        help="variant; or run folder, weights, hf:owner/name or published name to start from (default: by image size)",
     )
     parser.add_argument("--variant", metavar="NAME", help=VARIANT)
     parser.add_argument("--recipe", metavar="NAME", help="how to learn (default: by image size)")

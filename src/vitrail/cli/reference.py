@@ -18,7 +18,7 @@ def add_reference(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: of the verb.
     """
-    parser.add_argument("reference", metavar="REF", help="run folder, model file, or weights of another library")
+    parser.add_argument("reference", metavar="REF", help="run folder, weights, hf:owner/name, or a published name")
     parser.add_argument("--variant", metavar="NAME", help=VARIANT)
 
 

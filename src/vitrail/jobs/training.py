@@ -120,7 +120,8 @@ class Training:
         start = take_over(model, loaded.model, loaded.record, same_classes)
         model.load_state_dict(start.state)
         self._weights = {**loaded.record.training.get("weights", {}), "resize": start.rule}
-        for text in (*loaded.report.lines()[1:], start.resized):
+        licence = f"licence {self._weights['licence']}" if "licence" in self._weights else ""
+        for text in (licence, *loaded.report.lines()[1:], start.resized):
             if text:
                 self.tell(Note(f"{self.plan.start}: {text}"))
         fresh = ", ".join(start.fresh) or "none"

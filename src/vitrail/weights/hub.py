@@ -6,6 +6,7 @@ program that uses it: HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -25,6 +26,9 @@ TEXTS = ("config.json", "preprocessor_config.json", "README.md")
 
 OTHER_WEIGHTS = ("*.safetensors", "*.npz", "*.bin", "*.pth")
 """What is taken where no file has a name of `WEIGHT_NAMES`, and one of a kind is alone."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What writing to a file that is open fails with; other errors of files name the file."""
 
 _REFERENCE = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>\S+))?", re.ASCII)
 _CACHED = re.compile(r"(?:.*/)?models--(?P<owner>[^/]+?)--(?P<name>[^/]+)/snapshots/(?P<commit>[0-9a-f]{40})(?:/.*)?")
@@ -196,7 +200,7 @@ def _explained(reference: HubReference, hub: ModuleType, error: Exception) -> Vi
     errors, cause = hub.errors, error.__cause__
     if isinstance(cause, errors.HfHubHTTPError) and cause.response.status_code < 500:
         error = cause  # the Hub answered, and huggingface_hub looked into the cache in vain
-    elif isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
+    elif isinstance(error, OSError) and (error.filename or error.errno in FULL):
         return StorageError(
             f"{reference}: cannot write {error.filename or hub.constants.HF_HUB_CACHE}: {error.strerror}",
             hint="free some space, or name another folder for the cache in the environment variable HF_HOME",
