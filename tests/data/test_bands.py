@@ -199,7 +199,7 @@ def test_images_with_other_channels_are_bad_and_say_so(tmp_path: Path) -> None:
         files.append(str(tmp_path / f"{len(files)}.npy"))
         Path(files[-1]).write_bytes(npy(RNG.integers(0, 256, (9, 9, channels)).astype(np.uint8)))
     pixels, good, bad = load_pixels(files, SPEC)
-    assert pixels.shape == (2, 8, 8, 5) and good == [0, 4]
+    assert [image.shape for image in pixels] == [(8, 8, 5)] * 2 and good == [0, 4]
     assert [reason for _, reason in bad] == [
         f"{files[1]}: 3 channels (colour); the others, and the model, have 5",
         f"{files[2]}: 4 channels; the others, and the model, have 5",

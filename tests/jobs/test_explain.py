@@ -50,7 +50,7 @@ def test_maps_are_those_of_the_model_on_the_pixels_of_predict(digits_run, with_c
         predictor = vitrail.load(run)
         found = predictor.explain(images[2])
         pixels, _, _ = load_pixels([images[2]], predictor.spec)
-        maps = attention_maps(predictor.model, torch.from_numpy(predictor.spec.normalise(pixels)))
+        maps = attention_maps(predictor.model, torch.from_numpy(predictor.spec.normalise(np.stack(pixels))))
         np.testing.assert_array_equal(found.last, maps.last[0].numpy())
         np.testing.assert_array_equal(found.rollout, maps.rollout[0].numpy())
         assert found.last.shape == found.rollout.shape == predictor.model.config.grid

@@ -7,6 +7,9 @@ import time
 import numpy as np
 import pytest
 import torch
+from hypothesis import given as drawn
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from vitrail.data.spec import ImageSpec
 from vitrail.jobs.device import choose_workers
@@ -27,11 +30,11 @@ def mean_level(batch):
 
 def collected(*arguments):
     numbers, outputs, failed = [], [], []
-    for good, rows, bad in stream_outputs(mean_level, SPEC, *arguments):
-        assert len(good) == len(rows)
-        numbers += good
-        outputs += rows.reshape(-1).tolist()
-        failed += [number for number, _ in bad]
+    for batch in stream_outputs(mean_level, SPEC, *arguments):
+        assert len(batch.good) == len(batch.outputs) == len(batch.sizes)
+        numbers += batch.good
+        outputs += [float(row[0]) for row in batch.outputs]
+        failed += [number for number, _ in batch.bad]
     return numbers, outputs, failed
 
 
@@ -42,6 +45,49 @@ def test_any_number_of_workers_gives_the_same(workers, count, size):
     good = [number for number in range(count) if number not in bad]
     for given in (images(count, bad), iter(images(count, bad))):
         assert collected(given, size, workers) == (good, good, sorted(bad))
+
+
+@settings(max_examples=40)
+@drawn(
+    shapes=st.lists(st.one_of(st.none(), st.tuples(st.integers(1, 40), st.integers(1, 40))), max_size=30),
+    size=st.integers(1, 12),
+    workers=st.integers(0, 3),
+)
+def test_images_of_several_shapes_stay_in_order(shapes, size, workers):
+    """Images that keep their aspect: each gets the answer it gets alone, and none is dropped, whatever the batch."""
+    given = [
+        b"broken" if shape is None else np.full(shape, number, dtype=np.uint8) for number, shape in enumerate(shapes)
+    ]
+    spec = ImageSpec((12, 12), (0.0,), (1 / 255,), mode="keep", color="L", multiple=2)
+    ran = []
+
+    def engine(batch):
+        ran.append(tuple(batch.shape))
+        return torch.stack([batch.mean(dim=(1, 2, 3)).round(), batch[:, 0, 0].sum(dim=1)], dim=1)
+
+    batches = list(stream_outputs(engine, spec, given, size, workers))
+    numbers = [number for batch in batches for number in batch.good]
+    rows = [row.tolist() for batch in batches for row in batch.outputs]
+    sizes = [one for batch in batches for one in batch.sizes]
+    expected = [spec.size_for(*shape[::-1]) for shape in shapes if shape is not None]
+    assert numbers == [number for number, shape in enumerate(shapes) if shape is not None]
+    assert sizes == expected
+    assert rows == [[number, number * width] for number, (_, width) in zip(numbers, expected, strict=True)]
+    assert [number for batch in batches for number, _ in batch.bad] == [n for n, s in enumerate(shapes) if s is None]
+    assert all(height * width <= 144 and count <= size for count, _, height, width in ran)
+
+
+def test_images_of_one_shape_run_together():
+    spec = ImageSpec((12, 12), (0.0,), (1.0,), mode="keep", color="L", multiple=2)
+    given = [np.zeros(shape, dtype=np.uint8) for shape in [(30, 30), (10, 40), (31, 31), (40, 10), (20, 80)] * 4]
+    ran = []
+
+    def engine(batch):
+        ran.append(tuple(batch.shape))
+        return batch.mean(dim=(1, 2, 3))[:, None]
+
+    list(stream_outputs(engine, spec, given, 10))
+    assert ran == [(4, 1, 12, 12), (4, 1, 6, 24), (2, 1, 24, 6)] * 2
 
 
 def test_threads_are_shared_and_left_as_they_were():
@@ -78,8 +124,8 @@ def test_images_are_asked_for_a_few_batches_ahead():
             asked.append(number)
             yield image
 
-    for good, _, _ in stream_outputs(mean_level, SPEC, given(), 5, 3):
-        assert len(asked) <= good[-1] + 1 + 5 * 4
+    for batch in stream_outputs(mean_level, SPEC, given(), 5, 3):
+        assert len(asked) <= batch.good[-1] + 1 + 5 * 4
 
 
 def test_an_error_of_the_model_reaches_the_caller():

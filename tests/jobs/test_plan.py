@@ -87,6 +87,8 @@ def test_settings_are_laid_over():
         ({"settings": {"in_chans": 4}}, "in_chans"),
         ({"settings": {"img_size": 64}}, "spec.size"),
         ({"settings": {"pool": "none"}}, "model.pool = 'none'"),
+        ({"settings": {"spec.mode": "keep"}}, "spec.mode = 'keep'"),
+        ({"settings": {"mode": "keep", "dynamic": True, "multiple": 3}}, "spec.multiple = 3"),
         ({"settings": {"learning_rat": 1}}, "learning_rat"),
         ({"epochs": 1, "minutes": 1}, "both"),
         ({"minutes": -1}, "greater than 0"),
@@ -97,6 +99,16 @@ def test_wrong_requests_are_refused(request_fields, words):
     with pytest.raises(VitrailError) as caught:
         make_plan(Request("random", **request_fields), dataset(8), "cpu")
     assert words in str(caught.value)
+
+
+def test_aspects_are_kept_in_tiles_of_a_patch():
+    settings = {"mode": "keep", "dynamic": True, "patch_size": 4}
+    plan, _ = make_plan(Request("random", settings=settings), dataset(8), "cpu")
+    assert (plan.spec.mode, plan.spec.multiple, plan.model.patch_size) == ("keep", 4, 4)
+    plan, _ = make_plan(Request("random", settings={**settings, "dynamic_pad": True, "multiple": 1}), dataset(8), "cpu")
+    assert plan.spec.multiple == 1
+    plan, _ = make_plan(Request("random", settings={"dynamic": True}), dataset(8), "cpu")
+    assert plan.spec.mode == "crop", "a model that takes any size is still shown what --image-size says"
 
 
 def test_a_size_that_suits_the_patch_is_taken_with_any_patch():

@@ -90,7 +90,12 @@ class _FileBatches(Dataset[tuple[Pixels, npt.NDArray[np.int64], list[tuple[int, 
 
         images = [self.samples.image(int(index)) for index in indices]
         pixels, good, bad = load_pixels(images, self.spec, crop if self.augment.crops else None)
-        return pixels, indices[good], [(int(indices[position]), reason) for position, reason in bad]
+        empty = np.empty((0, height, width, self.spec.channels), dtype=np.uint8)
+        return (
+            np.stack(pixels) if pixels else empty,
+            indices[good],
+            [(int(indices[position]), reason) for position, reason in bad],
+        )
 
 
 class TrainLoader:
@@ -98,7 +103,7 @@ class TrainLoader:
 
     Args:
         samples: the training split.
-        spec: what the model takes.
+        spec: what the model takes. Where it keeps aspects, training images are cropped to its size: a batch has one.
         augment: how images are varied.
         mix: how images and labels are mixed.
         traits: what the data allow.
@@ -125,6 +130,7 @@ class TrainLoader:
         workers: int | None = None,
         memory_limit: int = MEMORY_LIMIT,
     ) -> None:
+        spec = spec.fixed
         self.samples, self.spec, self.augment, self.mix = samples, spec, augment, mix
         self.num_classes, self.batch_size, self.seed = num_classes, batch_size, seed
         self.workers = min(8, cores()) if workers is None else workers
@@ -143,7 +149,8 @@ class TrainLoader:
     def _fill_memory(self) -> None:
         self.pixels = np.zeros((len(self.samples), *self.spec.size, self.spec.channels), dtype=np.uint8)
         for start, pixels, good, bad in stream_pixels(self.samples.images, self.spec, 512):
-            self.pixels[start + np.asarray(good, dtype=np.int64)] = pixels
+            for position, image in zip(good, pixels, strict=True):
+                self.pixels[start + position] = image
             for position, reason in bad:
                 self._note_bad(start + position, reason)
 

@@ -1,4 +1,4 @@
-"""From images to pixels of one size, many at a time; those that cannot be decoded are named, not raised."""
+"""From images to pixels as models take them, many at a time; those that cannot be decoded are named, not raised."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from vitrail.data.decode import ImageLike, ImageList, decode, examine, name_of, 
 from vitrail.data.spec import ImageSpec
 
 Pixels = npt.NDArray[np.uint8]
+"""Of one image, (height, width, channels), or of several that have one size."""
+Loaded = tuple[list[Pixels], list[int], list[tuple[int, str]]]
+"""One array for each good image; the positions of the good ones; position and reason of each bad one."""
 
 
 def cores() -> int:
@@ -29,8 +32,8 @@ def cores() -> int:
 
 def load_pixels(
     images: ImageList, spec: ImageSpec, crop: Callable[[int, float], npt.NDArray[np.float64]] | None = None
-) -> tuple[Pixels, list[int], list[tuple[int, str]]]:
-    """Decode images and bring them to the spec's size.
+) -> Loaded:
+    """Decode images and bring them to the spec's size, or each to its own where the spec keeps aspects.
 
     Args:
         images: what to decode.
@@ -39,7 +42,8 @@ def load_pixels(
             take in place of what the spec says.
 
     Returns:
-        (good, height, width, channels) uint8; the positions of the good ones; position and reason of each bad one.
+        One (height, width, channels) uint8 for each good image; the positions of these; position and reason of each
+        bad one.
     """
     pixels, good, bad = [], [], []
     with pillow_warnings_off:
@@ -60,8 +64,7 @@ def load_pixels(
                 bad.append((position, f"{name_of(source)}{error.message}"))
             else:
                 good.append(position)
-    empty = np.empty((0, *spec.size, spec.channels), dtype=np.uint8)
-    return (np.stack(pixels) if pixels else empty), good, bad
+    return pixels, good, bad
 
 
 def examine_images(images: ImageList, threads: int | None = None) -> list[tuple[int, str]]:
@@ -93,7 +96,7 @@ def examine_images(images: ImageList, threads: int | None = None) -> list[tuple[
 
 def stream_pixels(
     images: ImageList | Iterator[ImageLike], spec: ImageSpec, batch_size: int, threads: int | None = None
-) -> Iterator[tuple[int, Pixels, list[int], list[tuple[int, str]]]]:
+) -> Iterator[tuple[int, list[Pixels], list[int], list[tuple[int, str]]]]:
     """Decode images in order, ahead of whoever consumes them; memory does not grow with their number.
 
     Args:
@@ -113,7 +116,7 @@ def stream_pixels(
         return
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
     chunk = max(1, -(-batch_size // threads))
-    waiting: deque[tuple[int, list[Future[tuple[Pixels, list[int], list[tuple[int, str]]]]]]] = deque()
+    waiting: deque[tuple[int, list[Future[Loaded]]]] = deque()
 
     def submit(number: int, part: ImageList) -> None:
         pieces = [part[offset : offset + chunk] for offset in range(0, len(part), chunk)]
@@ -127,9 +130,10 @@ def stream_pixels(
             results = [future.result() for future in futures]
             for number, part in itertools.islice(parts, 1):
                 submit(number, part)
+            pixels = [image for result in results for image in result[0]]
             good = [number * chunk + position for number, result in enumerate(results) for position in result[1]]
             bad = [(number * chunk + place, why) for number, result in enumerate(results) for place, why in result[2]]
-            yield start, np.concatenate([result[0] for result in results]), good, bad
+            yield start, pixels, good, bad
     finally:
         pool.shutdown(cancel_futures=True)
 

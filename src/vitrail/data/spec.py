@@ -7,7 +7,7 @@ model file, so nobody types a mean or a crop again.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ from vitrail.core.errors import ImageError
 from vitrail.data.bands import Bands, Decoded, channels_of
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box"]
-Mode = Literal["crop", "squash"]
+Mode = Literal["crop", "squash", "keep"]
 ColorMode = Literal["RGB", "L", "bands"]
 
 HALF = (0.5, 0.5, 0.5)
@@ -37,12 +37,19 @@ class ImageSpec:
         std: each channel is then divided by this; greater than 0.
         interpolation: how pixels are resampled.
         mode: "crop": the image is resized, aspect kept, until `size / crop_fraction` just fits in it, then the centre
-            is cut out; "squash": it is resized to `size` whatever its aspect.
+            is cut out; "squash": it is resized to `size` whatever its aspect; "keep": the whole image at its own
+            aspect, resized to tiles of `multiple` pixels, as many as `size` has or a few fewer.
         crop_fraction: part of the resized image that the crop keeps along the tighter side, 0 < fraction ≤ 1.
         color: "RGB" (3 channels), "L" (1 channel, grey), or "bands": as many channels as `mean` has numbers.
+        multiple: side in pixels of the tiles of mode "keep": the model's patch.
 
     Raises:
         ConfigError: for a value out of its range.
+
+    Source:
+        "keep": NaViT (arXiv 2307.06304), the rule of SigLIP 2's NaFlex (arXiv 2502.14786, section 2.4). What is bounded
+        is the number of tiles, that is of tokens, not a side: whatever its shape, an image costs what `size` costs.
+        Small images are enlarged, as in the other modes, so that things are as large as those the model was trained on.
     """
 
     size: tuple[int, int] = (224, 224)
@@ -52,6 +59,7 @@ class ImageSpec:
     mode: Mode = "crop"
     crop_fraction: float = 1.0
     color: ColorMode = "RGB"
+    multiple: int = 1
 
     def __post_init__(self) -> None:
         require(all(side >= 1 for side in self.size), "size", self.size, "1 or more pixels")
@@ -61,19 +69,49 @@ class ImageSpec:
             require(all(map(math.isfinite, values)), name, values, "finite numbers")
         require(all(value > 0 for value in self.std), "std", self.std, "greater than 0")
         require(0 < self.crop_fraction <= 1, "crop_fraction", self.crop_fraction, "0 < fraction ≤ 1")
+        require(self.multiple >= 1, "multiple", self.multiple, "1 or more pixels")
+        fits = self.mode != "keep" or min(self.size) >= self.multiple
+        require(fits, "multiple", self.multiple, f"at most a side of size {self.size} with mode 'keep'")
 
     @property
     def channels(self) -> int:
         """Channels of the model's input."""
         return {"RGB": 3, "L": 1, "bands": len(self.mean)}[self.color]
 
+    @property
+    def fixed(self) -> ImageSpec:
+        """The nearest spec that gives all images one size: for training, where a batch has one shape."""
+        return replace(self, mode="crop") if self.mode == "keep" else self
+
+    def size_for(self, width: float, height: float) -> tuple[int, int]:
+        """Find the size that an image is brought to.
+
+        Args:
+            width: of the decoded image, in pixels.
+            height: of the decoded image, in pixels.
+
+        Returns:
+            Height and width in pixels: `size`, but for mode "keep". There the largest scale is taken at which the tiles
+            that cover the image are no more than those of `size`, and the image fills them, which moves a side by less
+            than a tile. An image narrower than a tile is stretched to one.
+        """
+        if self.mode != "keep":
+            return self.size
+        tiles = (self.size[0] // self.multiple) * (self.size[1] // self.multiple)
+        rows = min(tiles, math.ceil(math.sqrt(tiles * height / width)))
+        columns = min(tiles, math.ceil(math.sqrt(tiles * width / height)))
+        while rows * columns > tiles:  # the scale shrinks until a side needs a tile less
+            sooner = (rows - 1) * width - (columns - 1) * height
+            rows, columns = rows - (sooner >= 0), columns - (sooner <= 0)
+        return rows * self.multiple, columns * self.multiple
+
     def pixels(self, image: Decoded, box: tuple[float, float, float, float] | None = None) -> npt.NDArray[np.uint8]:
-        """Bring a decoded image to the model's size: everything but the scaling of values.
+        """Bring a decoded image to the size the model is given: everything but the scaling of values.
 
         Args:
             image: 8 bits a channel, as `decode` gives it; any size.
             box: left, top, right, bottom in the image's pixels of a part to take, whatever its aspect; None: what
-                `mode` and `crop_fraction` say.
+                `mode` and `crop_fraction` say. Mode "keep" keeps the part's aspect.
 
         Returns:
             (height, width, channels) uint8.
@@ -89,7 +127,8 @@ class ImageSpec:
         return self._resized(image.convert(self.color), box)
 
     def _resized(self, image: Image.Image, box: tuple[float, float, float, float] | None) -> npt.NDArray[np.uint8]:
-        height, width = self.size
+        left, top, right, bottom = box or (0, 0, *image.size)
+        height, width = self.size_for(right - left, bottom - top)
         resample = Image.Resampling[self.interpolation.upper()]
         if box is not None or image.size != (width, height) or self.crop_fraction < 1:
             image = image.resize((width, height), resample, box=box or self.seen(image.width, image.height))
@@ -104,9 +143,9 @@ class ImageSpec:
             height: of the decoded image, in pixels.
 
         Returns:
-            Left, top, right, bottom in the image's pixels: all of it in mode "squash", else what the crop keeps.
+            Left, top, right, bottom in the image's pixels: what the crop keeps in mode "crop", else all of it.
         """
-        if self.mode == "squash":
+        if self.mode != "crop":
             return 0.0, 0.0, float(width), float(height)
         scale = min(height / self.size[0], width / self.size[1]) * self.crop_fraction
         kept_height, kept_width = min(self.size[0] * scale, height), min(self.size[1] * scale, width)

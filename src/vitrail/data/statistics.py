@@ -34,8 +34,9 @@ def measured_spec(samples: Samples, spec: ImageSpec, seed: int, limit: int = 512
     chosen = samples.take(np.sort(permutation(seed, Stream.SELECT, 0, len(samples))[:limit]))
     sums, squares, count = np.zeros(spec.channels), np.zeros(spec.channels), 0
     for _, pixels, _, _ in stream_pixels(chosen.images, spec, 64):
-        values = pixels.reshape(-1, spec.channels).astype(np.float64) / 255
-        sums, squares, count = sums + values.sum(axis=0), squares + (values**2).sum(axis=0), count + len(values)
+        for image in pixels:
+            values = image.reshape(-1, spec.channels).astype(np.float64) / 255
+            sums, squares, count = sums + values.sum(axis=0), squares + (values**2).sum(axis=0), count + len(values)
     if not count:
         raise DataError(f"not one of {len(chosen)} training images has {spec.channels} channels and can be used")
     mean = sums / count

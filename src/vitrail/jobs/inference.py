@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 import numpy as np
@@ -38,14 +38,32 @@ class Outputs:
     bad: tuple[tuple[int, str], ...]
 
 
+@dataclass(frozen=True)
+class OutputBatch:
+    """Hold what a model gave for one batch.
+
+    Args:
+        good: numbers of the good images, in order.
+        outputs: one float32 array for each of these; they differ in shape only where images differ in size and the
+            model gives something for each token.
+        sizes: height and width of what the model was given for each of these.
+        bad: number and reason of each image that could not be used.
+    """
+
+    good: list[int]
+    outputs: list[npt.NDArray[np.float32]]
+    sizes: list[tuple[int, int]]
+    bad: list[tuple[int, str]]
+
+
 def stream_outputs(
     engine: Engine,
     spec: ImageSpec,
     images: ImageList | Iterator[ImageLike],
     batch_size: int = BATCH_SIZE,
     workers: int = 0,
-) -> Iterator[tuple[list[int], npt.NDArray[np.float32], list[tuple[int, str]]]]:
-    """Run images through an engine in order, batch by batch.
+) -> Iterator[OutputBatch]:
+    """Run images through an engine in order, batch by batch; those of a batch that have one size run together.
 
     Args:
         engine: what executes the model.
@@ -57,35 +75,43 @@ def stream_outputs(
             computed one after another.
 
     Yields:
-        Numbers of the good images, their outputs, and (number, reason) of each bad one.
+        The batches, in the order of the images.
     """
     start = 0
     if workers:
         parts = in_parts(images, batch_size)
         first = list(islice(parts, 2))
         if len(first) == 2:
-            for good, outputs, bad in _side_by_side(engine, spec, chain(first, parts), workers):
-                yield [start + place for place in good], outputs, [(start + place, reason) for place, reason in bad]
-                start += len(good) + len(bad)
+            for batch in _side_by_side(engine, spec, chain(first, parts), workers):
+                yield _moved(batch, start)
+                start += len(batch.good) + len(batch.bad)
             return
         images = first[0] if first else []
     for start, pixels, good, bad in stream_pixels(images, spec, batch_size):
-        outputs = _compute(engine, spec, pixels)
-        yield [start + place for place in good], outputs, [(start + place, reason) for place, reason in bad]
+        yield _moved(_compute(engine, spec, pixels, good, bad), start)
 
 
-def _compute(engine: Engine, spec: ImageSpec, pixels: Pixels) -> npt.NDArray[np.float32]:
-    if not len(pixels):
-        return np.empty((0, 0), dtype=np.float32)
-    return engine(torch.from_numpy(spec.normalise(pixels))).numpy()
+def _compute(
+    engine: Engine, spec: ImageSpec, pixels: list[Pixels], good: list[int], bad: list[tuple[int, str]]
+) -> OutputBatch:
+    """Run the images of one size together, and put what comes out in the order of the images."""
+    sizes = [(len(image), len(image[0])) for image in pixels]
+    outputs: dict[int, npt.NDArray[np.float32]] = {}
+    for size in dict.fromkeys(sizes):
+        places = [place for place, other in enumerate(sizes) if other == size]
+        batch = spec.normalise(np.stack([pixels[place] for place in places]))
+        outputs.update(zip(places, engine(torch.from_numpy(batch)).numpy(), strict=True))
+    return OutputBatch(good, [outputs[place] for place in range(len(pixels))], sizes, bad)
 
 
-def _side_by_side(
-    engine: Engine, spec: ImageSpec, parts: Iterator[ImageList], workers: int
-) -> Iterator[tuple[list[int], npt.NDArray[np.float32], list[tuple[int, str]]]]:
-    def run(part: ImageList) -> tuple[list[int], npt.NDArray[np.float32], list[tuple[int, str]]]:
-        pixels, good, bad = load_pixels(part, spec)
-        return good, _compute(engine, spec, pixels), bad
+def _moved(batch: OutputBatch, start: int) -> OutputBatch:
+    bad = [(start + place, reason) for place, reason in batch.bad]
+    return replace(batch, good=[start + place for place in batch.good], bad=bad)
+
+
+def _side_by_side(engine: Engine, spec: ImageSpec, parts: Iterator[ImageList], workers: int) -> Iterator[OutputBatch]:
+    def run(part: ImageList) -> OutputBatch:
+        return _compute(engine, spec, *load_pixels(part, spec))
 
     before = torch.get_num_threads()
     pool = ThreadPoolExecutor(workers, "batch", torch.set_num_threads, (max(1, before // workers),))
@@ -114,12 +140,11 @@ def compute_outputs(engine: Engine, spec: ImageSpec, samples: Samples, batch_siz
     """
     indices: list[int] = []
     bad: list[tuple[int, str]] = []
-    parts = []
-    for good, outputs, failed in stream_outputs(engine, spec, samples.images, batch_size):
-        indices += good
-        bad += failed
-        if len(good):
-            parts.append(outputs)
+    rows: list[npt.NDArray[np.float32]] = []
+    for batch in stream_outputs(engine, spec, samples.images, batch_size):
+        indices += batch.good
+        bad += batch.bad
+        rows += batch.outputs
     numbers = np.asarray(indices, dtype=np.int64)
-    logits = np.concatenate(parts) if parts else np.empty((0, 0), dtype=np.float32)
+    logits = np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32)
     return Outputs(logits, samples.labels[numbers], numbers, tuple(bad))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vitrail.core.config import require
 from vitrail.core.errors import ConfigError
 from vitrail.core.override import full_name, override
 from vitrail.data.dataset import Dataset
@@ -195,6 +196,8 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     config = config.updated(**{"num_classes": len(dataset.classes), "in_chans": spec.channels} | of_model)
     plan = Plan(str(request.data), request.seed, 0, start, request.variant or "", config, spec, recipe)
     plan = override(plan, settings)
+    if settings.get("spec.mode") == "keep" and "spec.multiple" not in settings:
+        plan = replace(plan, spec=replace(plan.spec, multiple=plan.model.patch_size))
     _check(plan, dataset)
     return plan, notes
 
@@ -267,6 +270,12 @@ def _check(plan: Plan, dataset: Dataset) -> None:
             f"model.img_size = {plan.model.image_size}, but spec.size = {plan.spec.size}",
             hint="give --image-size, which sets both",
         )
+    if plan.spec.mode == "keep":
+        tiles, tokens = plan.spec.multiple % plan.model.patch_size == 0, plan.model.tokens
+        allowed = "crop or squash with a model that takes one size"
+        require(tokens.dynamic, "spec.mode", "keep", allowed, "--set dynamic=true mode=keep")
+        allowed = f"multiples of the patch size {plan.model.patch_size}, or dynamic_pad=true"
+        require(tiles or tokens.dynamic_pad, "spec.multiple", plan.spec.multiple, allowed)
     if plan.model.in_chans != plan.spec.channels:
         raise ConfigError(f"model.in_chans = {plan.model.in_chans}, but images have {plan.spec.channels} channels")
 

@@ -36,11 +36,11 @@ Images = ImageLike | ImageList
 
 @dataclass(frozen=True)
 class _Batch:
-    """Hold what a model gave for some images: names of all, outputs of those in good places, reasons of the bad."""
+    """Hold what a model gave for some images: names of all, outputs and sizes of the good, reasons of the bad."""
 
     names: list[str]
-    good: list[int]
-    outputs: npt.NDArray[np.float32]
+    outputs: dict[int, npt.NDArray[np.float32]]
+    sizes: dict[int, tuple[int, int]]
     bad: dict[int, str]
 
 
@@ -127,10 +127,11 @@ class Predictor:
             raise ConfigError(f"top = {top} is not allowed; allowed: 1 … {len(self.classes)}")
         for batch in self._batches(self.engine, images):
             answers = {place: Prediction(batch.names[place], None, None, (), why) for place, why in batch.bad.items()}
-            if batch.good:
-                probabilities = softmax(batch.outputs / np.float32(self.record.temperature))
+            if batch.outputs:
+                logits = np.stack(list(batch.outputs.values()))
+                probabilities = softmax(logits / np.float32(self.record.temperature))
                 order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
-                for row, place in enumerate(batch.good):
+                for row, place in enumerate(batch.outputs):
                     best = tuple((self.classes[one], float(probabilities[row, one])) for one in order[row])
                     answers[place] = Prediction(batch.names[place], best[0][0], best[0][1], best)
             for place in sorted(answers):
@@ -170,9 +171,8 @@ class Predictor:
         """
         engine = build_engine("torch", Features(self.model, pool), device=str(self.device))
         for batch in self._batches(engine, images):
-            rows = dict(zip(batch.good, batch.outputs, strict=True))
             for place, name in enumerate(batch.names):
-                yield Embedding(name, rows.get(place), batch.bad.get(place))
+                yield Embedding(name, batch.outputs.get(place), batch.bad.get(place))
 
     def explain(self, image: ImageLike) -> Explanation:
         """Compute what the model looks at in an image.
@@ -208,12 +208,12 @@ class Predictor:
 
     def _rows(self, engine: Engine, images: Images, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
         """Put the outputs for all images together, each of one shape; a bad image is an error."""
-        rows = [np.empty((0, *shape), dtype=np.float32)]
+        rows: list[npt.NDArray[np.float32]] = []
         for batch in self._batches(engine, _listed(images)):
             for reason in batch.bad.values():
                 raise ImageError(reason)
-            rows.append(batch.outputs)
-        return np.concatenate(rows)
+            rows += batch.outputs.values()
+        return np.stack(rows) if rows else np.empty((0, *shape), dtype=np.float32)
 
     def _batches(self, engine: Engine, images: Iterable[ImageLike] | npt.NDArray[np.uint8]) -> Iterator[_Batch]:
         """Run images through an engine, remembering only the names of those on their way."""
@@ -232,10 +232,13 @@ class Predictor:
             with thread_limit(self.model.config, len(batch), self.device):
                 return engine(batch)
 
-        for good, outputs, bad in stream_outputs(limited, self.spec, named(), size, choose_workers(self.device)):
-            count = len(good) + len(bad)
-            reasons = {number - start: reason for number, reason in bad}
-            yield _Batch([names.popleft() for _ in range(count)], [number - start for number in good], outputs, reasons)
+        for done in stream_outputs(limited, self.spec, named(), size, choose_workers(self.device)):
+            count = len(done.good) + len(done.bad)
+            places = [number - start for number in done.good]
+            outputs = dict(zip(places, done.outputs, strict=True))
+            sizes = dict(zip(places, done.sizes, strict=True))
+            reasons = {number - start: reason for number, reason in done.bad}
+            yield _Batch([names.popleft() for _ in range(count)], outputs, sizes, reasons)
             start += count
 
 
