@@ -9,12 +9,19 @@ from torch.nn.functional import cross_entropy
 
 from vitrail.nn.activation import ACTIVATIONS
 from vitrail.nn.init import INITS
+from vitrail.nn.mlps import MLPS
 from vitrail.nn.norm import NORMS
 from vitrail.nn.pooling import POOLS
 from vitrail.nn.position import POSITIONS
 from vitrail.nn.stem import STEMS
 
-TABLES = {"position": POSITIONS, "pool": POOLS, "stem": STEMS, "norm": NORMS, "act": ACTIVATIONS, "init": INITS}
+TABLES = {
+    "position": POSITIONS, "pool": POOLS, "stem": STEMS, "norm": NORMS, "act": ACTIVATIONS, "mlp": MLPS, "init": INITS,
+}  # fmt: skip
+EXTRAS = {
+    "registers": (2, 0, 0), "qk_norm": (False, True), "layer_scale": (0.1, None), "pre_norm": (False, False, True),
+    "patch_bias": (True, True, False),
+}  # fmt: skip
 
 
 def covering_array():
@@ -23,6 +30,8 @@ def covering_array():
     array = [{name: list(table)[index % len(table)] for name, table in TABLES.items()} for index in range(count)]
     for index, row in enumerate(array):
         row["class_token"] = POOLS[row["pool"]].needs_class_token or index % 2 == 0
+        row["mlp"] = "mlp" if row["pool"] == "map" else row["mlp"]
+        row |= {name: values[index % len(values)] for name, values in EXTRAS.items()}
     return [*array, {**array[-1], "pool": "class_token", "class_token": True, "distilled": True}]
 
 
@@ -70,6 +79,8 @@ def check_compiled(model, images, tolerance, **options):
 def test_the_array_covers_every_row_of_every_table():
     for name, table in TABLES.items():
         assert {row[name] for row in ARRAY} == set(table)
+    for name, values in EXTRAS.items():
+        assert {row[name] for row in ARRAY} == set(values)
     assert {row.get("distilled", False) for row in ARRAY} == {False, True}
     assert {row["class_token"] for row in ARRAY} == {False, True}
 

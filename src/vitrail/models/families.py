@@ -14,20 +14,22 @@ Fields = dict[str, Any]
 
 EPS_1E_5: Fields = {"norm": {"kind": "layer_norm", "eps": 1e-5}}
 
-DEIT_3: Fields = {"position.covers": "patches", "layer_scale": 1e-6}
+DEIT_3: Fields = {"position.covers": "patches", "position.resize": "deit", "layer_scale": 1e-6}
 """Touvron et al. 2022 (arXiv 2204.07118): no position for the class token, layer scale."""
 DEIT_3_ROWS = (
     ("small", "S", 16, 224), ("small", "S", 16, 384), ("medium", "M", 16, 224), ("base", "B", 16, 224),
     ("base", "B", 16, 384), ("large", "L", 16, 224), ("large", "L", 16, 384), ("huge", "H", 14, 224),
 )  # fmt: skip
 
-MAE: Fields = {"pool": "mean"}
+MAE: Fields = {"pool": "mean", "position.resize": "mae"}
 """He et al. 2022 (arXiv 2111.06377), as fine-tuned: the mean of the patches; the class token stays."""
 MAE_ROWS = (("base", "B", 16), ("large", "L", 16), ("huge", "H", 14))
 
 GIANT_2: Fields = {"embed_dim": 1536, "depth": 40, "num_heads": 24, "mlp_ratio": 8 / 3, "mlp": "swiglu"}
-DINO_2: Fields = {"patch_size": 14, "img_size": 518, "num_classes": 0, "layer_scale": 1e-5}
-DINO_2_REGISTERS: Fields = {"registers": 4, "position.covers": "class"}
+DINO_2: Fields = {
+    "patch_size": 14, "img_size": 518, "num_classes": 0, "layer_scale": 1e-5, "position.resize": "dinov2",
+}  # fmt: skip
+DINO_2_REGISTERS: Fields = {"registers": 4, "position.covers": "class", "position.resize": "dinov2_registers"}
 """Oquab et al. 2023 (arXiv 2304.07193); registers: Darcet et al. 2023 (arXiv 2309.16588)."""
 DINO_2_SIZES: tuple[tuple[str, Fields], ...] = (
     ("small", SIZES["S"]), ("base", SIZES["B"]), ("large", SIZES["L"]), ("giant", GIANT_2),
