@@ -78,7 +78,7 @@ def make_weights(folder):
     state = vitrail.create_model("S/16", **fields).state_dict()
     kinds = {
         "timm": state,
-        "scaled": {**state, "blocks.0.ls1.gamma": torch.ones(64)},
+        "relative": {**state, "blocks.0.attn.relative_position_bias_table": torch.ones(9, 1)},
         "less": {name: value for name, value in state.items() if name != "norm.bias"},
         "mixed": {**state, "head.bias": torch.ones(3)},
         "more": {**state, "odd.thing": torch.ones(3)},
@@ -88,9 +88,9 @@ def make_weights(folder):
     torch.save({"model": state, "code": print}, folder / "code.pth")
     (folder / "page.pth").write_text("<!DOCTYPE html><html>not found</html>")
     (folder / "pointer.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
-    (folder / "dinov2").mkdir()
-    (folder / "dinov2" / "config.json").write_text(json.dumps({"model_type": "dinov2"}))
-    save_file({"embeddings.cls_token": torch.ones(1, 1, 4)}, folder / "dinov2" / "model.safetensors")
+    (folder / "beit").mkdir()
+    (folder / "beit" / "config.json").write_text(json.dumps({"model_type": "beit"}))
+    save_file({"embeddings.cls_token": torch.ones(1, 1, 4)}, folder / "beit" / "model.safetensors")
 
 
 WRONG = {
@@ -237,10 +237,10 @@ WRONG = {
         "not those of S/16",
         "variant",
     ),
-    "weights with layer scale": (
-        ["predict", "{wrong}/scaled.safetensors", "{wrong}/image.png"],
-        "layer scale",
-        "plain",
+    "weights with a part that is not there": (
+        ["predict", "{wrong}/relative.safetensors", "{wrong}/image.png"],
+        "table of relative positions",
+        "read are",
     ),
     "weights without a tensor": (["predict", "{wrong}/less.safetensors", "{wrong}/image.png"], "norm.bias", "whole"),
     "weights of another shape": (["predict", "{wrong}/mixed.safetensors", "{wrong}/image.png"], "head.bias", "mixes"),
@@ -253,9 +253,9 @@ WRONG = {
         "git lfs pull",
     ),
     "a folder of another family": (
-        ["predict", "{wrong}/dinov2", "{wrong}/image.png"],
-        "layer scale",
-        "vit and deit",
+        ["predict", "{wrong}/beit", "{wrong}/image.png"],
+        "model_type 'beit' is not read",
+        "dinov2",
     ),
     "unknown verb": (["fti", "digits"], "fti", "fit"),
     "unknown flag": (["fit", "digits", "--epoch", "3"], "--epoch", "--epochs"),

@@ -13,10 +13,10 @@ from vitrail.core.errors import ConfigError, WeightsError
 from vitrail.data.spec import ImageSpec
 from vitrail.jobs.convert import convert
 from vitrail.models import VisionTransformer, ViTConfig
+from vitrail.nn.position.resample import resample
 from vitrail.weights.formats.timm import Timm
 from vitrail.weights.load import load_weights
 from vitrail.weights.model_file import ModelRecord, load_model, save_model
-from vitrail.weights.resize import resize_positions
 
 TINY = {
     "img_size": 16, "patch_size": 4, "embed_dim": 64, "depth": 2, "num_heads": 1, "mlp_ratio": 2.0, "num_classes": 3,
@@ -120,10 +120,11 @@ def test_fit_starts_from_other_weights_by_the_rule_of_their_format(tmp_path):
         listener=lambda event: notes.append(getattr(event, "text", "")),
     )  # fmt: skip
     trained, record = load_model(run.path / "model.safetensors")
-    assert record.training["weights"]["resize"] == "google"
-    assert any("(4, 4) to (6, 6) patches by the rule of scipy" in text for text in notes)
+    assert record.config.position.resize == "google"
+    assert any("(4, 4) to (6, 6) patches by the rule of vision_transformer" in text for text in notes)
     before = load_weights(tmp_path / "b").model.state_dict()["pos_embed"]
-    expected = resize_positions(before, 1, (4, 4), (6, 6), "google")
+    patches = resample(before[0, 1:].unflatten(0, (4, 4)), (6, 6), "google").flatten(0, 1)
+    expected = torch.cat([before[0, :1], patches])[None]
     torch.testing.assert_close(trained.state_dict()["pos_embed"], expected, rtol=0, atol=1e-3)
     assert trained.state_dict()["head.weight"].shape == (10, 64)
     assert load_file(run.path / "model.safetensors")["head.weight"].abs().max() < 1e-3, "it began with zeros"

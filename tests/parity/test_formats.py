@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import scipy.ndimage
 import timm
 import torch
 import torchvision
@@ -24,7 +23,6 @@ from vitrail.weights.formats import FORMATS
 from vitrail.weights.load import load_weights
 from vitrail.weights.model_file import ModelRecord
 from vitrail.weights.preprocessing import PREPROCESSING
-from vitrail.weights.resize import resize_positions
 
 SHAPE = {"img_size": 32, "patch_size": 8, "embed_dim": 64, "depth": 2, "num_heads": 4, "num_classes": 5}
 TIMM = {
@@ -56,8 +54,9 @@ def test_timm(case, container, randomise, assert_same_logits, tmp_path):
     else:
         state = {"state_dict": state, "epoch": 1} if container == "state_dict" else state
         torch.save(state, path, _use_new_zipfile_serialization=container != "old pth")
-    loaded = load_weights(path, num_heads=4)
-    assert loaded.report.format == "timm"
+    loaded = load_weights(path, known={"num_heads": 4})
+    bare = case == "features" and container in ("pth", "old pth")
+    assert loaded.report.format == ("dino" if bare else "timm")
     assert_same_logits(loaded.model, theirs, (32, 32))
 
 
@@ -179,54 +178,9 @@ def test_timm_reads_what_is_written(fields, randomise, assert_same_logits, tmp_p
     assert_same_logits(model, theirs, (32, 32))
 
 
-OLD, NEW = (4, 4), (6, 6)
-
-
-def table():
-    return torch.randn(1, 1 + OLD[0] * OLD[1], 16)
-
-
-def test_positions_are_resized_as_timm_does():
-    before = table()
-    expected = timm.layers.resample_abs_pos_embed(before, list(NEW), list(OLD), 1)
-    torch.testing.assert_close(resize_positions(before, 1, OLD, NEW, "timm"), expected, rtol=0, atol=1e-5)
-
-
-def test_positions_are_resized_as_torchvision_does():
-    before = table()
-    state = {"encoder.pos_embedding": before.clone()}
-    after = torchvision.models.vision_transformer.interpolate_embeddings(48, 8, state)["encoder.pos_embedding"]
-    torch.testing.assert_close(resize_positions(before, 1, OLD, NEW, "torchvision"), after, rtol=0, atol=1e-6)
-
-
-def test_positions_are_resized_as_transformers_does():
-    model = ViTModel(ViTConfig(**TRANSFORMERS)).embeddings
-    before = model.position_embeddings.data.normal_()
-    expected = model.interpolate_pos_encoding(torch.zeros(1, 1 + NEW[0] * NEW[1], 32), 48, 48)
-    torch.testing.assert_close(resize_positions(before, 1, OLD, NEW, "transformers"), expected, rtol=0, atol=1e-6)
-
-
-def test_positions_are_resized_as_google_does():
-    before = table()
-    grid = before[0, 1:].reshape(*OLD, -1).numpy()
-    zoomed = scipy.ndimage.zoom(grid, (NEW[0] / OLD[0], NEW[1] / OLD[1], 1), order=1)
-    after = resize_positions(before, 1, OLD, NEW, "google")
-    torch.testing.assert_close(after[0, 1:], torch.from_numpy(zoomed).reshape(-1, 16), rtol=0, atol=1e-5)
-
-
-def test_the_rules_differ():
-    before = table()
-    names = ["timm", "deit", "torchvision", "google"]
-    after = {rule: resize_positions(before, 1, (4, 4), (3, 3), rule) for rule in names}
-    for index, one in enumerate(names):
-        for other in names[index + 1 :]:
-            assert (after[one] - after[other])[:, 1:].abs().max() > 0.01, (one, other)
-        assert torch.equal(after[one][:, :1], before[:, :1])
-
-
-def test_a_folder_of_another_family_names_what_is_missing(tmp_path):
+def test_a_folder_of_another_family_names_those_that_are_read(tmp_path):
     save_file({"embeddings.cls_token": torch.zeros(1, 1, 4)}, tmp_path / "model.safetensors")
-    for kind, part in (("dinov2", "layer scale"), ("clip_vision_model", "norm before"), ("resnet", "vit and deit")):
+    for kind, part in (("beit", "dinov2"), ("resnet", "siglip")):
         (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
         with pytest.raises(Exception, match="is not read") as caught:
             load_weights(tmp_path)

@@ -88,7 +88,7 @@ def convert(reference: Reference, out: Reference, format_name: str, variant: str
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".vitrail-") as folder:
             draft = Path(folder) / target.name
             row.write(draft, loaded.model, record)
-            back = load_weights(draft, num_heads=record.config.block.num_heads).model
+            back = load_weights(draft, known=row.known(record.config)).model
             difference, scale, agreement = compare(loaded.model, back)
             if not difference <= TOLERANCE * scale or agreement < 1:
                 told = f"logits differ by {difference:.3g} of {scale:.3g}, and {agreement:.0%} of the answers agree"

@@ -85,7 +85,7 @@ class Training:
             self.tell(Note(f"RandAugment's changes of colour are left out: images have {plan.spec.channels} channels"))
         torch.manual_seed(derived_seed(plan.seed, Stream.INIT))
         model = VisionTransformer(plan.model)
-        self._weights: dict[str, Any] = {"resize": "timm"}
+        self._weights: dict[str, Any] = {}
         if plan.start:
             self._load_start(model)
         self.state = TrainState.start(model.to(device), plan.recipe)
@@ -117,9 +117,9 @@ class Training:
         """Take over weights; a head for other classes, and whatever has another shape, starts afresh and is named."""
         loaded = load_weights(model_path(self.plan.start), self.plan.variant or None)
         same_classes = loaded.record.classes == self.dataset.classes
-        start = take_over(model, loaded.model, loaded.record, same_classes)
+        start = take_over(model, loaded.model, same_classes)
         model.load_state_dict(start.state)
-        self._weights = {**loaded.record.training.get("weights", {}), "resize": start.rule}
+        self._weights = dict(loaded.record.training.get("weights", {}))
         licence = f"licence {self._weights['licence']}" if "licence" in self._weights else ""
         for text in (licence, *loaded.report.lines()[1:], start.resized):
             if text:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from vitrail.core.errors import WeightsError
+from vitrail.core.errors import ConfigError, WeightsError
+from vitrail.models.config import ViTConfig
 from vitrail.models.sizes import SIZES
 from vitrail.models.variants import variant_fields
 
 HEAD_DIM = 64
-"""Width of a head in every ViT and DeiT from Ti to L; wider ones are rows of `SIZES`."""
+"""Width of a head in every ViT and DeiT from Ti to L, and in DINOv2's giant; others are rows of `SIZES`."""
+
+NAMED = ("num_heads", "act", "norm", "qk_scale", "position")
+"""Fields that no shape shows and a variant settles."""
 
 
 class OldModel(NamedTuple):
@@ -40,36 +45,43 @@ OLD_MODELS = (
 )
 
 
-def infer_fields(state: Mapping[str, Tensor], known: Mapping[str, Any], variant: str | None) -> dict[str, Any]:
+def infer_config(
+    state: Mapping[str, Tensor],
+    said: Mapping[str, Any],
+    variant: str | None = None,
+    assumed: Mapping[str, Any] = MappingProxyType({}),
+) -> tuple[ViTConfig, list[str]]:
     """Find the architecture.
 
     Args:
         state: by vitrail's names.
-        known: flat fields that the format's own config states; "img_size" here settles the grid of positions.
+        said: flat fields that the format's own config states; "img_size" here settles the grid of positions, "resize"
+            is the rule by which a table of them is carried to another.
         variant: what the user says it is; None if nothing.
+        assumed: flat fields that hold where neither `said` nor the variant says otherwise.
 
     Returns:
-        Flat fields for `ViTConfig.of`; under "notes" a list of what was assumed.
+        The config, and what was assumed.
 
     Raises:
         WeightsError: if the shapes belong to no model, or to another than `variant`.
     """
     fields = _shapes(state)
-    prefix = int(fields["class_token"]) + int(fields["distilled"])
-    given = dict(known)
+    named = {} if variant is None else variant_fields(variant)
+    given = {**assumed, **{name: value for name, value in named.items() if name in NAMED}, **said}
     notes: list[str] = []
-    if "img_size" not in given:
-        given["img_size"] = _image_size(state, fields["patch_size"], prefix)
+    fields |= _places(state, fields, given, given.pop("resize", "timm"))
     if "num_heads" not in given:
-        more, note = _heads(fields, variant)
-        given |= more
-        notes += [note] if note else []
-    if isinstance(given["img_size"], tuple) and len(set(given["img_size"])) == 1:
-        given["img_size"] = given["img_size"][0]
+        more, note = _heads(fields)
+        fields |= more
+        notes.append(note)
     fields |= given
     if variant is not None:
         check_variant(fields, variant)
-    return {**fields, "notes": notes}
+    try:
+        return ViTConfig.of(**fields), notes
+    except ConfigError as error:
+        raise WeightsError(f"its shapes make no model: {error.message}", error.hint) from error
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -80,28 +92,49 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, Any]:
         raise WeightsError(f"patch_embed.proj.weight has shape {tuple(proj.shape)}: not one number")
     if patch != other:
         raise WeightsError(f"patch_embed.proj.weight: patches of {patch} × {other} pixels; they must be square")
-    blocks = {int(match.group(1)) for name in state if (match := re.match(r"blocks\.(\d+)\.", name))}
-    if blocks != set(range(len(blocks))):
-        gaps = sorted(set(range(max(blocks))) - blocks)
-        raise WeightsError(f"blocks {', '.join(map(str, gaps[:5]))} are missing of {max(blocks) + 1}")
-    hidden = _need(state, "blocks.0.mlp.fc1.weight", 2).shape[0] if blocks else width
     head, representation = state.get("head.weight"), state.get("pre_logits.fc.weight")
-    norm_after = "fc_norm.weight" in state
-    pool: Any = "class_token" if "cls_token" in state else {"kind": "mean", "norm_after": False}
     return {
         "embed_dim": width,
         "in_chans": channels,
         "patch_size": patch,
-        "depth": len(blocks),
-        "mlp_ratio": _ratio(hidden, width),
-        "qkv_bias": not blocks or "blocks.0.attn.qkv.bias" in state,
+        **_blocks(state, width),
+        "patch_bias": "patch_embed.proj.bias" in state,
+        "pre_norm": "norm_pre.weight" in state,
         "class_token": "cls_token" in state,
         "distilled": "dist_token" in state,
+        "registers": _need(state, "reg_token", 3).shape[1] if "reg_token" in state else 0,
         "representation_size": None if representation is None else representation.shape[0],
         "num_classes": 0 if head is None else head.shape[0],
-        "pool": {"kind": "mean", "norm_after": True} if norm_after else pool,
-        "position": "learned_1d",
+        "pool": _pool(state),
     }
+
+
+def _blocks(state: Mapping[str, Tensor], width: int) -> dict[str, Any]:
+    """Read what the blocks are made of."""
+    blocks = {int(match.group(1)) for name in state if (match := re.match(r"blocks\.(\d+)\.", name))}
+    if blocks != set(range(len(blocks))):
+        gaps = sorted(set(range(max(blocks))) - blocks)
+        raise WeightsError(f"blocks {', '.join(map(str, gaps[:5]))} are missing of {max(blocks) + 1}")
+    if not blocks:
+        return {"depth": 0, "mlp_ratio": 1.0}
+    widened, hidden = (_need(state, f"blocks.0.mlp.fc{n}.weight", 2).shape[n - 1] for n in (1, 2))
+    return {
+        "depth": len(blocks),
+        "mlp_ratio": _ratio(hidden, width),
+        "mlp": "swiglu" if widened == 2 * hidden else "mlp",
+        "qkv_bias": "blocks.0.attn.qkv.bias" in state,
+        "qk_norm": "blocks.0.attn.q_norm.weight" in state,
+        "layer_scale": 1e-5 if "blocks.0.ls1.gamma" in state else None,
+    }
+
+
+def _pool(state: Mapping[str, Tensor]) -> str | dict[str, Any]:
+    """Read how tokens become one vector."""
+    if "attn_pool.latent" in state:
+        return "map"
+    if "fc_norm.weight" in state:
+        return {"kind": "mean", "norm_after": True}
+    return "class_token" if "cls_token" in state else {"kind": "mean", "norm_after": False}
 
 
 def _ratio(hidden: int, width: int) -> float:
@@ -117,23 +150,41 @@ def _need(state: Mapping[str, Tensor], name: str, axes: int) -> Tensor:
     return state[name]
 
 
-def _image_size(state: Mapping[str, Tensor], patch: int, prefix: int) -> int:
-    """Find the side of the image; a table of positions alone cannot tell 4 × 9 patches from 6 × 6."""
-    patches = _need(state, "pos_embed", 3).shape[1] - prefix
-    side = math.isqrt(max(patches, 0))
-    if patches < 1 or side * side != patches:
-        hint = "give a folder whose config.json says the image's height and width"
-        raise WeightsError(f"pos_embed has {patches} places for patches, which are no square", hint=hint)
-    return side * patch
+def _places(
+    state: Mapping[str, Tensor], fields: Mapping[str, Any], given: Mapping[str, Any], resize: str
+) -> dict[str, Any]:
+    """Find which tokens the table of positions has entries for, and how large the image is.
+
+    A table alone cannot tell 4 × 9 patches from 6 × 6; it is taken to be square unless `given` says otherwise.
+    """
+    kind = given.get("position", "learned_1d")
+    if "pos_embed" not in state and kind != "learned_1d":
+        return {}
+    entries, patch = _need(state, "pos_embed", 3).shape[1], fields["patch_size"]
+    before = int(fields["class_token"]) + int(fields["distilled"])
+    size = given.get("img_size")
+    for covers, prefix in (("all", before + fields["registers"]), ("class", before), ("patches", 0)):
+        side = math.isqrt(max(entries - prefix, 0))
+        fits = side >= 1 and side * side == entries - prefix
+        if size is not None:
+            height, width = (size, size) if isinstance(size, int) else size
+            fits = (height // patch) * (width // patch) == entries - prefix
+        if fits:
+            return {
+                "img_size": side * patch if size is None else size,
+                "position": {"kind": "learned_1d", "covers": covers, "resize": resize},
+            }
+    if size is not None:
+        raise WeightsError(f"pos_embed has {entries} places, which do not go with images of {size} pixels")
+    hint = "give a folder whose config.json says the image's height and width"
+    raise WeightsError(f"pos_embed has {entries - before} places for patches, which are no square", hint=hint)
 
 
-def _heads(fields: Mapping[str, Any], variant: str | None) -> tuple[dict[str, Any], str]:
-    """Find the number of heads, which no shape shows: as the variant says, or as models of these shapes have it."""
+def _heads(fields: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Find the number of heads, which no shape shows: as models of these shapes have it."""
     width, depth = fields["embed_dim"], fields["depth"]
     shape = (width, depth, round(width * fields["mlp_ratio"]))
     old = next((row for row in OLD_MODELS if row.shape == shape), None)
-    if variant is not None:
-        return {"num_heads": variant_fields(variant)["num_heads"]}, ""
     if old is not None:
         return dict(old.fields), old.note
     for name, size in SIZES.items():
@@ -159,8 +210,7 @@ def check_variant(fields: Mapping[str, Any], variant: str) -> None:
         WeightsError: if one differs from the variant's.
         ConfigError: if there is no such variant.
     """
-    wanted = variant_fields(variant)
-    expected = {"mlp_ratio": 4.0, **wanted}
+    expected = {"mlp_ratio": 4.0, **variant_fields(variant)}
     names = ("embed_dim", "depth", "patch_size", "num_heads", "mlp_ratio", "distilled")
     wrong = [
         f"{name} {fields[name]} (not {expected[name]})"

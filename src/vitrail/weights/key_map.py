@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -40,22 +40,51 @@ LAYOUTS: Table[Layout] = Table(
         "heads_out": Layout(
             lambda value: value.flatten(0, 1).t(), lambda value, heads: torch.unflatten(value.t(), 0, (heads, -1))
         ),
+        "token": Layout(lambda value: value.reshape(1, 1, -1), lambda value, heads: value.flatten()),
+        "table": Layout(lambda value: value[None], lambda value, heads: value[0]),
+        "channels_last": Layout(lambda value: value.flatten(), lambda value, heads: value.reshape(1, 1, 1, -1)),
     },
 )  # fmt: skip
 
 
 class Row(NamedTuple):
-    """Say what one of vitrail's tensors is called elsewhere.
+    """Say what tensors are called here and elsewhere, part for part along the first axis.
+
+    A name that stands several times has so many equal parts; one name beside several stands as often as they.
 
     Args:
-        ours: name, "{i}" standing for the number of a block.
-        theirs: the name there; several where it is stored in parts, which are joined along the first axis.
-        layout: row of `LAYOUTS`.
+        ours: names, "{i}" standing for the number of a block.
+        theirs: names there.
+        layout: row of `LAYOUTS`, for each of theirs.
     """
 
-    ours: str
+    ours: tuple[str, ...]
     theirs: tuple[str, ...]
     layout: str = "same"
+
+    def parts(self) -> list[tuple[str, str]]:
+        """Pair the names.
+
+        Returns:
+            (ours, theirs) for each part, in the order in which they are joined.
+        """
+        count = max(len(self.ours), len(self.theirs))
+        ours, theirs = (names * (count // len(names)) for names in (self.ours, self.theirs))
+        return list(zip(ours, theirs, strict=True))
+
+
+def named(ours: str, *theirs: str, layout: str = "same") -> Row:
+    """Make the row of one of vitrail's tensors.
+
+    Args:
+        ours: its name.
+        theirs: the name there; several where it is stored in parts.
+        layout: row of `LAYOUTS`.
+
+    Returns:
+        The row.
+    """
+    return Row((ours,), theirs, layout)
 
 
 def pair(ours: str, theirs: str, kinds: Sequence[str] = ("weight", "bias")) -> tuple[Row, ...]:
@@ -69,22 +98,34 @@ def pair(ours: str, theirs: str, kinds: Sequence[str] = ("weight", "bias")) -> t
     Returns:
         A row for each.
     """
-    return tuple(Row(f"{ours}.{kind}", (f"{theirs}.{kind}",)) for kind in kinds)
+    return joined(ours, theirs, kinds=kinds)
+
+
+def joined(ours: str, *theirs: str, kinds: Sequence[str] = ("weight", "bias")) -> tuple[Row, ...]:
+    """Make the rows of a module that is stored as several, such as queries, keys and values.
+
+    Args:
+        ours: name of the module here.
+        theirs: names of the modules there.
+        kinds: names of their tensors.
+
+    Returns:
+        A row for each kind.
+    """
+    return tuple(named(f"{ours}.{kind}", *(f"{name}.{kind}" for name in theirs)) for kind in kinds)
 
 
 class KeyMap:
     """Translate names and layouts, both ways.
 
     Args:
-        rows: each of vitrail's tensors at most once.
+        rows: where one name is in several, the first is that which is written; the others are read.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = tuple(rows)
-        self._by_theirs = [
-            (_pattern(name), row, part) for row in self.rows for part, name in enumerate(row.theirs)
-        ]  # fmt: skip
-        self._by_ours = [(_pattern(row.ours), row) for row in self.rows]
+        self._theirs = [(_pattern(name), row) for row in self.rows for name in dict.fromkeys(row.theirs)]
+        self._ours = [(_pattern(name), row) for row in self.rows for name in dict.fromkeys(row.ours)]
 
     def to_ours(self, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
         """Translate to vitrail's names and layouts.
@@ -99,34 +140,18 @@ class KeyMap:
             WeightsError: if a part of a tensor is missing, or it has another number of axes than the format's.
         """
         state: dict[str, Tensor] = {}
-        parts: dict[str, dict[int, Tensor]] = {}
-        unknown = []
-        rows: dict[str, tuple[Row, str]] = {}
-        for name, value in tensors.items():
-            found = next(self._matches(name), None)
-            if found is None:
-                unknown.append(name)
-                continue
-            row, part, index = found
-            ours = row.ours.replace("{i}", index)
-            if part in parts.get(ours, {}):
-                raise WeightsError(f"{name}: stored twice, under names of two versions")
-            parts.setdefault(ours, {})[part] = _laid_out(name, value, LAYOUTS[row.layout])
-            rows[ours] = (row, index)
-        for ours, (row, index) in rows.items():
-            there = parts[ours]
-            missing = [name.replace("{i}", index) for part, name in enumerate(row.theirs) if part not in there]
+        groups, unknown = _grouped(self._theirs, tensors)
+        for (row, index), there in groups.items():
+            parts = [(ours.replace("{i}", index), theirs.replace("{i}", index)) for ours, theirs in row.parts()]
+            missing = [theirs for _, theirs in dict.fromkeys(parts) if theirs not in there]
             if missing:
-                raise WeightsError(f"{', '.join(missing)}: missing beside the other parts of {ours}")
-            joined = [there[part] for part in range(len(row.theirs))]
-            state[ours] = joined[0] if len(joined) == 1 else torch.cat(joined)
+                raise WeightsError(f"{', '.join(dict.fromkeys(missing))}: missing beside {', '.join(there)}")
+            laid = {name: _laid_out(name, value, LAYOUTS[row.layout]) for name, value in there.items()}
+            for ours, value in _rejoined(laid, [(theirs, ours) for ours, theirs in parts]).items():
+                if ours in state:
+                    raise WeightsError(f"{', '.join(there)}: stored twice, under names of two versions")
+                state[ours] = value
         return state, unknown
-
-    def _matches(self, name: str) -> Iterator[tuple[Row, int, str]]:
-        for pattern, row, part in self._by_theirs:
-            match = pattern.fullmatch(name)
-            if match:
-                yield row, part, match.group(1) if match.groups() else ""
 
     def to_theirs(self, state: Mapping[str, Tensor], heads: int) -> tuple[dict[str, Tensor], list[str]]:
         """Translate to the format's names and layouts.
@@ -139,20 +164,68 @@ class KeyMap:
             Tensors as the format stores them, contiguous, and the names that the format has no place for.
         """
         tensors: dict[str, Tensor] = {}
-        unknown = []
-        for ours, value in state.items():
-            found = ((row, pattern.fullmatch(ours)) for pattern, row in self._by_ours)
-            row, match = next(((row, match) for row, match in found if match), (None, None))
-            if row is None or match is None:
-                unknown.append(ours)
+        groups, unknown = _grouped(self._ours, state)
+        for (row, index), here in groups.items():
+            parts = [(ours.replace("{i}", index), theirs.replace("{i}", index)) for ours, theirs in row.parts()]
+            if any(ours not in here for ours, _ in parts):
+                unknown += list(here)
                 continue
-            index = match.group(1) if match.groups() else ""
-            for name, part in zip(row.theirs, value.chunk(len(row.theirs)), strict=True):
-                stored = LAYOUTS[row.layout].to_theirs(part, heads)
-                whole = stored.contiguous()
-                shared = len(row.theirs) > 1 and whole.data_ptr() == part.data_ptr()
-                tensors[name.replace("{i}", index)] = whole.clone() if shared else whole
+            layout = LAYOUTS[row.layout]
+            for theirs, value in _rejoined(here, parts).items():
+                tensors[theirs] = layout.to_theirs(value, heads).contiguous()
         return tensors, unknown
+
+
+def with_zero_key_bias(tensors: Mapping[str, Tensor], query: str, key: str) -> dict[str, Tensor]:
+    """Give attention that has biases of queries and values alone one of zeros for the keys.
+
+    Args:
+        tensors: as stored.
+        query: how the name of a bias of queries ends.
+        key: how that of the keys would end.
+
+    Returns:
+        The tensors and the biases that were missing.
+    """
+    zeros = {
+        name.removesuffix(query) + key: value.new_zeros(value.shape)
+        for name, value in tensors.items()
+        if name.endswith(query)
+    }
+    return {**zeros, **tensors}
+
+
+Patterns = Sequence[tuple[re.Pattern[str], Row]]
+Groups = dict[tuple[Row, str], dict[str, Tensor]]
+
+
+def _grouped(patterns: Patterns, tensors: Mapping[str, Tensor]) -> tuple[Groups, list[str]]:
+    """Put together what belongs to one row and one block; name what belongs to none."""
+    groups: Groups = {}
+    unknown = []
+    for name, value in tensors.items():
+        for pattern, row in patterns:
+            match = pattern.fullmatch(name)
+            if match:
+                groups.setdefault((row, match.group(1) if match.groups() else ""), {})[name] = value
+                break
+        else:
+            unknown.append(name)
+    return groups, unknown
+
+
+def _rejoined(values: Mapping[str, Tensor], parts: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
+    """Cut tensors into parts and join these anew: `parts` pairs the old name of each with the new one."""
+    cut: dict[str, list[Tensor]] = {}
+    for name, value in values.items():
+        count = sum(old == name for old, _ in parts)
+        if count > 1 and (value.ndim == 0 or len(value) % count):
+            raise WeightsError(f"{name}: shape {tuple(value.shape)} does not fall into {count} equal parts")
+        cut[name] = list(value.chunk(count)) if count > 1 else [value]
+    anew: dict[str, list[Tensor]] = {}
+    for old, new in parts:
+        anew.setdefault(new, []).append(cut[old].pop(0))
+    return {name: pieces[0] if len(pieces) == 1 else torch.cat(pieces) for name, pieces in anew.items()}
 
 
 def _pattern(name: str) -> re.Pattern[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -11,13 +13,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.random import fork_rng
 
-from vitrail.core.errors import ConfigError, WeightsError
+from vitrail.core.errors import WeightsError
 from vitrail.models.config import ViTConfig
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.weights.content import Content, read_content
 from vitrail.weights.formats import FORMATS, Format, Reading
 from vitrail.weights.hub import provenance
-from vitrail.weights.infer import check_variant, infer_fields
+from vitrail.weights.infer import check_variant, infer_config
 from vitrail.weights.model_file import ModelRecord, load_model
 from vitrail.weights.preprocessing import Preprocessing
 from vitrail.weights.report import Report
@@ -42,13 +44,13 @@ class Loaded:
     report: Report
 
 
-def load_weights(path: Path, variant: str | None = None, num_heads: int | None = None) -> Loaded:
+def load_weights(path: Path, variant: str | None = None, known: Mapping[str, Any] = MappingProxyType({})) -> Loaded:
     """Read a model file of any format of `FORMATS`; the content says which.
 
     Args:
         path: a file, or a folder with `config.json`.
         variant: what it is ("S/16", "deit_small_patch16_224"), for files that do not say how many heads there are.
-        num_heads: heads of attention, for those who know them and no variant.
+        known: flat fields of the config that hold where the file says nothing, such as num_heads.
 
     Returns:
         The model, its record and the report.
@@ -67,8 +69,7 @@ def load_weights(path: Path, variant: str | None = None, num_heads: int | None =
     try:
         row = detect(content)
         reading = row.read(content, variant)
-        if num_heads is not None:
-            reading = replace(reading, fields={"num_heads": num_heads, **reading.fields})
+        reading = replace(reading, fields={**known, **reading.fields})
         return _build(content, row, reading, variant)
     except WeightsError as error:
         told = error.message if error.message.startswith(str(path)) else f"{path}: {error.message}"
@@ -115,7 +116,7 @@ def detect(content: Content) -> Format:
     found = next((row for row in FORMATS.values() if row.matches(content)), None)
     if lacking is not None and (found is None or "model_type" not in content.config):
         part, name = lacking
-        hint = "read are plain ViT (class token or mean, representation layer) and DeiT"
+        hint = "read are ViT, DeiT, MAE, DINO to DINOv3, and the vision towers of CLIP and SigLIP"
         raise WeightsError(f"{content.path}: has {part}, which vitrail does not have yet ({name})", hint=hint)
     if found is None:
         names = _some(list(content.tensors)) or "no tensors"
@@ -134,25 +135,27 @@ def _build(content: Content, row: Format, reading: Reading, variant: str | None)
             hint="they belong to a model that vitrail does not have, or to another format",
         )
     state = {name: _as_float(name, value) for name, value in reading.state.items()}
-    fields = infer_fields(state, reading.fields, variant)
-    notes = [*reading.notes, *fields.pop("notes")]
-    try:
-        config = ViTConfig.of(**fields)
-        with fork_rng(devices=[]), torch.device("meta"):
-            model = VisionTransformer(config)
-    except ConfigError as error:
-        raise WeightsError(f"its shapes make no model: {error.message}", error.hint) from error
+    config, assumed = infer_config(
+        state, reading.fields, variant, {"resize": reading.resize or row.resize, **reading.assumed}
+    )
+    notes = [*reading.notes, *assumed]
+    with fork_rng(devices=[]), torch.device("meta"):
+        model = VisionTransformer(config)
     _check(state, model.state_dict())
     model.load_state_dict(state, assign=True)
     classes = reading.classes
     if classes is None:
         classes = tuple(str(index) for index in range(config.num_classes))
         notes += ["the classes have no names in it: numbers stand for them"] if classes else ["it has no classes"]
-    if reading.size is not None and reading.size != config.image_size:
-        notes.append(f"its processor makes images of {reading.size}, the model takes {config.image_size}")
-    spec = (reading.preprocessing or Preprocessing()).spec(config.image_size, config.in_chans)
+    size = config.image_size
+    if reading.size is not None and reading.size != size:
+        if config.tokens.dynamic:
+            size = reading.size
+        else:
+            notes.append(f"its processor makes images of {reading.size}, the model takes {size}")
+    spec = (reading.preprocessing or Preprocessing()).spec(size, config.in_chans)
     report = Report(row.name, tuple(state), reading.left, {}, tuple(notes))
-    training = {"weights": {"format": row.name, "resize": row.resize, **provenance(content.path)}}
+    training = {"weights": {"format": row.name, **provenance(content.path)}}
     record = ModelRecord(config, classes, spec, 1.0, training)
     return Loaded(model.eval(), record, report)
 

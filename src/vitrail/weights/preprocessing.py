@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from vitrail.core.table import Table
-from vitrail.data.spec import HALF, IMAGENET_MEAN, IMAGENET_STD, ColorMode, ImageSpec, Interpolation, Mode
+from vitrail.data.spec import (
+    CLIP_MEAN,
+    CLIP_STD,
+    HALF,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    ColorMode,
+    ImageSpec,
+    Interpolation,
+    Mode,
+)
 
 LARGE = 384
 """Models of this many pixels and more are fine-tuned at that size, and most are then shown the whole image."""
@@ -63,6 +73,8 @@ PREPROCESSING: Table[Preprocessing] = Table(
             IMAGENET_MEAN, IMAGENET_STD, interpolation="bilinear", crop_fraction=0.875, large_fraction=1.0
         ),
         "google": Preprocessing(interpolation="bilinear", mode="squash"),
+        "timm_clip": Preprocessing(CLIP_MEAN, CLIP_STD, crop_fraction=0.95, large_fraction=1.0),
+        "timm_dinov2": Preprocessing(IMAGENET_MEAN, IMAGENET_STD),
     },
 )
 """From the authors' evaluation code; the spec's own resize keeps fractions of pixels that timm rounds away."""
@@ -75,18 +87,23 @@ DEIT_VARIANTS = frozenset(
 )
 
 
-def timm_preprocessing(fields: dict[str, Any], variant: str | None) -> tuple[Preprocessing, str]:
-    """Choose between timm's two kinds of ViT, which a bare file does not tell apart.
+def timm_preprocessing(state: Mapping[str, object], variant: str | None) -> tuple[Preprocessing, str]:
+    """Choose between timm's kinds of ViT, of which a bare file does not tell all apart.
 
     Args:
-        fields: of the architecture.
+        state: tensors by vitrail's names.
         variant: what the user says it is.
 
     Returns:
         The preprocessing, and what to say if it is a guess; "" if it is known.
     """
-    if variant in DEIT_VARIANTS or fields["distilled"]:
+    if variant in DEIT_VARIANTS or "dist_token" in state:
         return PREPROCESSING["timm_deit"], ""
+    if "norm_pre.weight" in state:
+        return PREPROCESSING["timm_clip"], "preprocessing of timm's CLIP is assumed: the file does not say"
+    if "blocks.0.ls1.gamma" in state:
+        kind = "timm_deit" if "head.weight" in state else "timm_dinov2"
+        return PREPROCESSING[kind], "preprocessing of timm's DeiT III or DINO is assumed: the file does not say"
     chosen = PREPROCESSING["timm_vit"]
     if variant is not None:
         return chosen, ""

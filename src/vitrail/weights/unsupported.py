@@ -8,16 +8,7 @@ from collections.abc import Iterable
 PARTS = (
     (r"(^|/|\.)(conv_root|block1/unit1)|patch_embed\.backbone\.", "a ResNet stem (hybrid)"),
     (r"conv_proj\.(\d|conv_)", "torchvision's convolutional stem"),
-    (r"reg_token|register_tokens|storage_tokens", "register tokens"),
-    (r"\.ls[12]\.gamma|\.gamma_[12]$|layer_scale", "layer scale"),
-    (r"MAPHead_0|attn_pool\.|vision_model\.head\.probe", "attention pooling"),
-    (r"(^|\.)(norm_pre|pre_layrnorm|ln_pre)\.", "a norm before the first block"),
-    (r"attn\.(q_norm|k_norm)\.|query_norm|key_norm", "norms of queries and keys"),
-    (r"mlp\.(w12|w3|weights_in|gate_proj|fc1_g)\.", "a gated MLP"),
     (r"relative_position_bias_table|rel_pos", "this table of relative positions"),
-    (r"attn\.(q_bias|v_bias)$", "attention with biases of queries and values alone"),
-    (r"(^|\.)decoder_", "the decoder of MAE"),
-    (r"(^|\.)mask_token$", "a mask token"),
 )
 """Pattern of a name → the part it belongs to; the first that is found is named."""
 

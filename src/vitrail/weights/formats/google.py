@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from vitrail.core.errors import WeightsError
 from vitrail.core.files import write_atomically
-from vitrail.nn.norm import LayerNormConfig
+from vitrail.models.config import ViTConfig
 from vitrail.weights.content import Content
-from vitrail.weights.formats.base import Format, Reading, refuse, unusual
-from vitrail.weights.key_map import KeyMap, Row
+from vitrail.weights.formats.base import Format, Reading, refuse
+from vitrail.weights.key_map import KeyMap, Row, named
 from vitrail.weights.model_file import ModelRecord
 from vitrail.weights.preprocessing import PREPROCESSING
 
@@ -26,11 +25,28 @@ OLD_POSITIONS, NEW_POSITIONS = "Transformer/posembed_input/pos_embedding", "pos_
 
 
 def _norm(ours: str, theirs: str) -> tuple[Row, ...]:
-    return Row(f"{ours}.weight", (f"{theirs}/scale",)), Row(f"{ours}.bias", (f"{theirs}/bias",))
+    return named(f"{ours}.weight", f"{theirs}/scale"), named(f"{ours}.bias", f"{theirs}/bias")
 
 
 def _dense(ours: str, theirs: str) -> tuple[Row, ...]:
-    return Row(f"{ours}.weight", (f"{theirs}/kernel",), "in_out"), Row(f"{ours}.bias", (f"{theirs}/bias",))
+    return named(f"{ours}.weight", f"{theirs}/kernel", layout="in_out"), named(f"{ours}.bias", f"{theirs}/bias")
+
+
+def _map_head() -> tuple[Row, ...]:
+    head, pool = "MAPHead_0", "attn_pool"
+    heads = f"{head}/MultiHeadDotProductAttention_0"
+    return (
+        named(f"{pool}.latent", f"{head}/probe"),
+        named(f"{pool}.q.weight", f"{heads}/query/kernel", layout="in_heads"),
+        named(f"{pool}.q.bias", f"{heads}/query/bias", layout="heads"),
+        named(f"{pool}.kv.weight", f"{heads}/key/kernel", f"{heads}/value/kernel", layout="in_heads"),
+        named(f"{pool}.kv.bias", f"{heads}/key/bias", f"{heads}/value/bias", layout="heads"),
+        named(f"{pool}.proj.weight", f"{heads}/out/kernel", layout="heads_out"),
+        named(f"{pool}.proj.bias", f"{heads}/out/bias"),
+        *_norm(f"{pool}.norm", f"{head}/LayerNorm_0"),
+        *_dense(f"{pool}.mlp.fc1", f"{head}/MlpBlock_0/Dense_0"),
+        *_dense(f"{pool}.mlp.fc2", f"{head}/MlpBlock_0/Dense_1"),
+    )
 
 
 def _key_map(positions: str, attention: int, second_norm: int, mlp: int) -> KeyMap:
@@ -40,19 +56,20 @@ def _key_map(positions: str, attention: int, second_norm: int, mlp: int) -> KeyM
     parts = ("query", "key", "value")
     return KeyMap(
         [
-            Row("patch_embed.proj.weight", (EMBEDDING,), "rows_cols_in_out"),
-            Row("patch_embed.proj.bias", ("embedding/bias",)),
-            Row("cls_token", ("cls",)),
-            Row("pos_embed", (positions,)),
+            named("patch_embed.proj.weight", EMBEDDING, layout="rows_cols_in_out"),
+            named("patch_embed.proj.bias", "embedding/bias"),
+            named("cls_token", "cls"),
+            named("pos_embed", positions),
             *_norm(f"{ours}.norm1", f"{theirs}/LayerNorm_0"),
-            Row(f"{ours}.attn.qkv.weight", tuple(f"{heads}/{part}/kernel" for part in parts), "in_heads"),
-            Row(f"{ours}.attn.qkv.bias", tuple(f"{heads}/{part}/bias" for part in parts), "heads"),
-            Row(f"{ours}.attn.proj.weight", (f"{heads}/out/kernel",), "heads_out"),
-            Row(f"{ours}.attn.proj.bias", (f"{heads}/out/bias",)),
+            named(f"{ours}.attn.qkv.weight", *(f"{heads}/{part}/kernel" for part in parts), layout="in_heads"),
+            named(f"{ours}.attn.qkv.bias", *(f"{heads}/{part}/bias" for part in parts), layout="heads"),
+            named(f"{ours}.attn.proj.weight", f"{heads}/out/kernel", layout="heads_out"),
+            named(f"{ours}.attn.proj.bias", f"{heads}/out/bias"),
             *_norm(f"{ours}.norm2", f"{theirs}/LayerNorm_{second_norm}"),
             *_dense(f"{ours}.mlp.fc1", f"{theirs}/MlpBlock_{mlp}/Dense_0"),
             *_dense(f"{ours}.mlp.fc2", f"{theirs}/MlpBlock_{mlp}/Dense_1"),
             *_norm("norm", "Transformer/encoder_norm"),
+            *_map_head(),
             *_dense("pre_logits.fc", "pre_logits"),
             *_dense("head", "head"),
         ]
@@ -77,7 +94,7 @@ class Google(Format):
         return content.container == "npz" and there
 
     def read(self, content: Content, variant: str | None) -> Reading:
-        """Rename and turn; give a class token that has no position one of zeros."""
+        """Rename and turn."""
         prefix = next(prefix for prefix in PREFIXES if prefix + EMBEDDING in content.tensors)
         own = {name.removeprefix(prefix): v for name, v in content.tensors.items() if name.startswith(prefix)}
         why = "not of the model: the optimizer's, or another part's"
@@ -90,42 +107,28 @@ class Google(Format):
             )
         is_new = NEW_POSITIONS in own
         state, unknown = (NEW_KEYS if is_new else OLD_KEYS).to_ours(own)
-        notes = []
-        if is_new and "cls_token" in state:
-            zeros = torch.zeros_like(state["pos_embed"][:, :1])
-            state["pos_embed"] = torch.cat([zeros, state["pos_embed"]], dim=1)
-            notes.append("the class token has no position in the file: its row is of zeros")
         attention = f"Transformer/encoderblock_0/MultiHeadDotProductAttention_{0 if is_new else 1}/query/kernel"
         heads = own.get(attention)
         fields = {} if heads is None or heads.ndim != 3 else {"num_heads": heads.shape[1]}
         return Reading(
-            state, fields, PREPROCESSING["google"], left=left, unknown=tuple(unknown), notes=tuple(notes)
+            state, fields, preprocessing=PREPROCESSING["google"], left=left, unknown=tuple(unknown)
         )  # fmt: skip
 
     def write(self, out: Path, model: nn.Module, record: ModelRecord) -> None:
-        """Write the names of 2020, or big_vision's for a model without class token; timm loads both."""
+        """Write the names of 2020, or big_vision's where the class token has no position; timm loads both."""
         config = record.config
-        block, norm = config.block, config.block.norm
-        eps = norm.eps if isinstance(norm, LayerNormConfig) else 0.0
-        plain = config.pool.kind == "class_token" or not config.tokens.class_token
-        reasons = {
-            **unusual(config),
-            f"activation {block.act!r}": block.act != "gelu",
-            "a distillation token": config.tokens.distilled,
-            "the mean of patches beside a class token": not plain,
-            "a norm after pooling": config.pool.norm_after,
-            "attention without bias": not block.qkv_bias,
-            f"LayerNorm's eps of {eps:g}; Google's is 1e-6": eps > 1e-6,
-            "an image that is not square": config.image_size[0] != config.image_size[1],
-        }
-        refuse(self.name, reasons)
-        keys = OLD_KEYS if config.tokens.class_token else NEW_KEYS
-        tensors, unknown = keys.to_theirs(model.state_dict(), block.num_heads)
-        refuse(self.name, dict.fromkeys(unknown, True))
+        keys = NEW_KEYS if config.pool.kind == "map" or _is_new(config) else OLD_KEYS
+        tensors, unknown = keys.to_theirs(model.state_dict(), config.block.num_heads)
+        biases = [] if config.block.qkv_bias else ["attention without bias"]
+        refuse(self.name, [*unknown, *biases, *self.lost(Content(out, "npz", tensors), config)])
         buffer = io.BytesIO()
         arrays: dict[str, Any] = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
         np.savez(buffer, **arrays)
         write_atomically(out, buffer.getvalue())
+
+
+def _is_new(config: ViTConfig) -> bool:
+    return not config.tokens.class_token or getattr(config.position, "covers", "all") == "patches"
 
 
 def _unstacked(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

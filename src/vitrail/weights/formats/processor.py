@@ -6,7 +6,7 @@ from typing import Any
 
 from vitrail.core.errors import WeightsError
 from vitrail.core.table import Table
-from vitrail.data.spec import HALF, IMAGENET_MEAN, IMAGENET_STD, ImageSpec, Interpolation
+from vitrail.data.spec import CLIP_MEAN, CLIP_STD, HALF, IMAGENET_MEAN, IMAGENET_STD, ImageSpec, Interpolation
 from vitrail.weights.formats.base import refuse
 from vitrail.weights.preprocessing import Preprocessing
 
@@ -17,12 +17,34 @@ DEFAULTS: Table[dict[str, Any]] = Table(
     "processor",
     {
         "vit": {
-            "resample": 2, "size": 224, "image_mean": HALF, "image_std": HALF, "do_resize": True, "do_rescale": True,
-            "do_normalize": True,
+            "resample": 2, "size": 224, "default_to_square": True, "image_mean": HALF, "image_std": HALF,
+            "do_resize": True, "do_rescale": True, "do_normalize": True,
         },
         "deit": {
-            "resample": 3, "size": 256, "crop_size": 224, "do_center_crop": True, "image_mean": IMAGENET_MEAN,
+            "resample": 3, "size": 256, "crop_size": 224, "do_center_crop": True, "default_to_square": True,
+            "image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD, "do_resize": True, "do_rescale": True,
+            "do_normalize": True,
+        },
+        "mae": {
+            "resample": 2, "size": 224, "default_to_square": True, "image_mean": IMAGENET_MEAN,
             "image_std": IMAGENET_STD, "do_resize": True, "do_rescale": True, "do_normalize": True,
+        },
+        "dinov2": {
+            "resample": 3, "size": 256, "crop_size": 224, "do_center_crop": True, "default_to_square": False,
+            "image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD, "do_resize": True, "do_rescale": True,
+            "do_normalize": True,
+        },
+        "dinov3": {
+            "resample": 2, "size": 224, "default_to_square": True, "image_mean": IMAGENET_MEAN,
+            "image_std": IMAGENET_STD, "do_resize": True, "do_rescale": True, "do_normalize": True,
+        },
+        "clip": {
+            "resample": 3, "size": 224, "crop_size": 224, "do_center_crop": True, "default_to_square": False,
+            "image_mean": CLIP_MEAN, "image_std": CLIP_STD, "do_resize": True, "do_rescale": True, "do_normalize": True,
+        },
+        "siglip": {
+            "resample": 3, "size": 224, "default_to_square": True, "image_mean": HALF, "image_std": HALF,
+            "do_resize": True, "do_rescale": True, "do_normalize": True,
         },
     },
     error=WeightsError,
@@ -37,7 +59,7 @@ def read_processor(
 
     Args:
         processor: `preprocessor_config.json`; empty if there is none.
-        kind: "vit" or "deit", for entries that are not in it.
+        kind: row of `DEFAULTS`, for entries that are not in it.
 
     Returns:
         The preprocessing, the size it makes, and what to say about it.
@@ -49,8 +71,8 @@ def read_processor(
     said = {**defaults, **{key: value for key, value in processor.items() if value is not None}}
     notes = [] if processor else [f"no preprocessor_config.json: that of transformers' {kind} is assumed"]
     try:
-        resized, shortest = _size(said["size"])
-        cropped = _size(said["crop_size"])[0] if said.get("do_center_crop") else resized
+        resized, shortest = _size(said["size"], bool(said["default_to_square"]))
+        cropped = _size(said["crop_size"], True)[0] if said.get("do_center_crop") else resized
         factor = round(255 * float(said.get("rescale_factor", 1 / 255)), 9) if said["do_rescale"] else 255.0
         mean = [float(value) for value in said["image_mean"]] if said["do_normalize"] else [0.0] * 3
         std = [float(value) for value in said["image_std"]] if said["do_normalize"] else [1.0] * 3
@@ -71,7 +93,7 @@ def read_processor(
     return preprocessing, cropped, tuple(notes)
 
 
-def _size(value: Any) -> tuple[tuple[int, int], bool]:
+def _size(value: Any, square: bool) -> tuple[tuple[int, int], bool]:
     """Read a size: height and width, and whether it is that of the shorter side only."""
     if isinstance(value, dict) and "shortest_edge" in value:
         return (int(value["shortest_edge"]), int(value["shortest_edge"])), True
@@ -79,7 +101,7 @@ def _size(value: Any) -> tuple[tuple[int, int], bool]:
         return (int(value["height"]), int(value["width"])), False
     if isinstance(value, list | tuple):
         return (int(value[0]), int(value[1])), False
-    return (int(value), int(value)), False
+    return (int(value), int(value)), not square
 
 
 def write_processor(spec: ImageSpec) -> dict[str, Any]:
@@ -97,10 +119,8 @@ def write_processor(spec: ImageSpec) -> dict[str, Any]:
     """
     height, width = spec.size
     crop = spec.mode == "crop"
-    refuse(
-        "hugging-face",
-        {f"color {spec.color!r}": spec.color != "RGB", "a crop that is not square": crop and height != width},
-    )
+    color = [f"color {spec.color!r}"] if spec.color != "RGB" else []
+    refuse("hugging-face", [*color, *(["a crop that is not square"] if crop and height != width else [])])
     numbers = {name: number for number, name in RESAMPLE.items()}
     written: dict[str, Any] = {
         "do_resize": True,

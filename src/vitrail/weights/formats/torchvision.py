@@ -6,18 +6,18 @@ from typing import ClassVar
 
 from vitrail.weights.content import Content
 from vitrail.weights.formats.base import Format, Reading
-from vitrail.weights.key_map import KeyMap, Row, pair
+from vitrail.weights.key_map import KeyMap, named, pair
 from vitrail.weights.preprocessing import PREPROCESSING
 
 LAYER, BLOCK = "encoder.layers.encoder_layer_{i}", "blocks.{i}"
 KEYS = KeyMap(
     [
         *pair("patch_embed.proj", "conv_proj"),
-        Row("cls_token", ("class_token",)),
-        Row("pos_embed", ("encoder.pos_embedding",)),
+        named("cls_token", "class_token"),
+        named("pos_embed", "encoder.pos_embedding"),
         *pair(f"{BLOCK}.norm1", f"{LAYER}.ln_1"),
-        Row(f"{BLOCK}.attn.qkv.weight", (f"{LAYER}.self_attention.in_proj_weight",)),
-        Row(f"{BLOCK}.attn.qkv.bias", (f"{LAYER}.self_attention.in_proj_bias",)),
+        named(f"{BLOCK}.attn.qkv.weight", f"{LAYER}.self_attention.in_proj_weight"),
+        named(f"{BLOCK}.attn.qkv.bias", f"{LAYER}.self_attention.in_proj_bias"),
         *pair(f"{BLOCK}.attn.proj", f"{LAYER}.self_attention.out_proj"),
         *pair(f"{BLOCK}.norm2", f"{LAYER}.ln_2"),
         *pair(f"{BLOCK}.mlp.fc1", f"{LAYER}.mlp.0"),
