@@ -62,6 +62,19 @@ def test_a_spec_that_was_written_before_there_were_multiples() -> None:
     assert from_dict(ImageSpec, older) == ImageSpec((32, 48))
 
 
+@pytest.mark.parametrize(("channels", "color"), [(1, "L"), (3, "RGB"), (2, "bands"), (5, "bands")])
+def test_other_channels_have_the_average_mean_and_deviation(channels: int, color: str) -> None:
+    spec = ImageSpec((9, 11), (0.1, 0.2, 0.3, 0.6), (0.1, 0.2, 0.3, 0.2), "box", "squash", 0.9, "bands")
+    other = spec.for_channels(channels)
+
+    assert (other.channels, other.color) == (channels, color)
+    assert other.mean == (0.3,) * channels and other.std == (0.2,) * channels
+    assert (other.size, other.interpolation, other.mode, other.crop_fraction) == ((9, 11), "box", "squash", 0.9)
+    assert spec.for_channels(4) is spec
+    with pytest.raises(ConfigError, match="in_chans = 0"):
+        spec.for_channels(0)
+
+
 @pytest.mark.parametrize("mode", ["crop", "squash", "keep"])
 def test_an_image_of_the_right_size_is_not_touched(mode: Any) -> None:
     image = noise(9, 11)

@@ -20,6 +20,7 @@ import vitrail
 from vitrail.core.toml import read_toml
 from vitrail.data.loader import TrainLoader
 from vitrail.jobs.plan import Plan
+from vitrail.weights.model_file import load_model
 
 
 def content(path: Path):
@@ -214,6 +215,19 @@ def test_a_run_can_start_from_another(digits_run, quick, tmp_path, write_digits)
     assert run.plan.start == str(digits_run.path)
     assert run.evaluation.classes == tuple(f"class {digit}" for digit in range(10))
     assert "fresh: head.weight, head.bias" in (run.path / "log.txt").read_text()
+
+
+def test_a_run_can_start_at_another_size_with_other_channels(digits_run, tmp_path):
+    settings = {"in_chans": 3, "batch_size": 128}
+    run = vitrail.fit("digits", digits_run.path, out=tmp_path / "run", epochs=1, image_size=12, settings=settings)
+    log, (model, record) = (run.path / "log.txt").read_text(), load_model(run.path / "model.safetensors")
+    assert model.config.image_size == record.spec.size == (12, 12)
+    assert model.config.in_chans == record.spec.channels == 3
+    adapted = record.training["weights"]["adapted"]
+    assert "positions carried from (4, 4) to (6, 6) patches by the rule of timm" in adapted[0]
+    assert "stem.conv0.weight adapted from 1 to 3 channels: repeated and scaled by 1 / 3" in adapted[1]
+    assert all(text in log for text in adapted)
+    assert "fresh: none" in log
 
 
 def test_distilled_and_patch_models_train_too(tmp_path):

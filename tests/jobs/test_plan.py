@@ -7,12 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vitrail.core.errors import VitrailError
+from vitrail.core.errors import ConfigError, VitrailError
 from vitrail.core.toml import read_toml, write_toml
 from vitrail.data.dataset import Dataset, Samples
+from vitrail.data.spec import ImageSpec
 from vitrail.jobs.plan import MODEL_CHOICES, RECIPE_CHOICES, Plan, Request, choose_epochs, differences, make_plan
+from vitrail.models import VisionTransformer, ViTConfig
 from vitrail.models.variants import VARIANTS
 from vitrail.train.recipe import RECIPES, Recipe
+from vitrail.weights.model_file import ModelRecord, save_model
 
 
 def dataset(side: int, channels: int = 1, classes: int = 3):
@@ -85,7 +88,7 @@ def test_settings_are_laid_over():
         ({"recipe": "smal"}, "small"),
         ({"settings": {"num_classes": 9}}, "3 classes"),
         ({"settings": {"in_chans": 4}}, "in_chans"),
-        ({"settings": {"img_size": 64}}, "spec.size"),
+        ({"settings": {"spec.size": [64, 64]}}, "spec.size"),
         ({"settings": {"pool": "none"}}, "model.pool = 'none'"),
         ({"settings": {"spec.mode": "keep"}}, "spec.mode = 'keep'"),
         ({"settings": {"mode": "keep", "dynamic": True, "multiple": 3}}, "spec.multiple = 3"),
@@ -109,6 +112,52 @@ def test_aspects_are_kept_in_tiles_of_a_patch():
     assert plan.spec.multiple == 1
     plan, _ = make_plan(Request("random", settings={"dynamic": True}), dataset(8), "cpu")
     assert plan.spec.mode == "crop", "a model that takes any size is still shown what --image-size says"
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Write a model file that takes three channels, of unequal mean and deviation."""
+    config = ViTConfig.of(img_size=8, patch_size=4, embed_dim=16, depth=1, num_heads=2, num_classes=3)
+    spec = ImageSpec((8, 8), (0.1, 0.2, 0.6), (0.2, 0.3, 0.4), crop_fraction=0.9)
+    record = ModelRecord(config, ("a", "b", "c"), spec)
+    save_model(tmp_path / "model.safetensors", VisionTransformer(config), record)
+    return tmp_path / "model.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("images", "asked", "color", "mean"),
+    [
+        (3, None, "RGB", (0.1, 0.2, 0.6)),
+        (1, None, "RGB", (0.1, 0.2, 0.6)),
+        (3, 1, "L", (0.3,)),
+        (1, 1, "L", (0.3,)),
+        (5, None, "bands", None),
+        (5, 5, "bands", None),
+    ],
+)
+def test_weights_keep_their_channels_unless_others_are_wanted_or_images_differ(images, asked, color, mean, weights):
+    request = Request("random", model=weights, settings={"in_chans": asked} if asked else None)
+    plan, notes = make_plan(request, dataset(8, images), "cpu")
+    assert plan.model.in_chans == plan.spec.channels == {"L": 1, "RGB": 3, "bands": 5}[color]
+    assert plan.spec.color == color
+    assert plan.spec.crop_fraction == 0.9
+    if mean is None:
+        assert any("5 channels: mean and std of each were measured" in note for note in notes)
+        assert all(0.4 < value < 0.6 for value in plan.spec.mean)
+    else:
+        assert plan.spec.mean == mean
+
+
+@pytest.mark.parametrize(("images", "asked"), [(5, 3), (3, 5), (1, 2)])
+def test_channels_that_the_images_do_not_have_are_refused(images, asked, weights):
+    for model in (weights, "vit_nano_conv_patch2_8"):
+        with pytest.raises(ConfigError, match=f"in_chans = {asked}, but images have {images} channels"):
+            make_plan(Request("random", model=model, settings={"in_chans": asked}), dataset(8, images), "cpu")
+
+
+def test_grey_images_may_be_shown_as_colour():
+    plan, _ = make_plan(Request("random", settings={"in_chans": 3}), dataset(8, 1), "cpu")
+    assert plan.model.in_chans == plan.spec.channels == 3
 
 
 def test_a_size_that_suits_the_patch_is_taken_with_any_patch():

@@ -107,6 +107,25 @@ class ImageSpec:
             rows, columns = rows - (sooner >= 0), columns - (sooner <= 0)
         return rows * self.multiple, columns * self.multiple
 
+    def for_channels(self, channels: int) -> ImageSpec:
+        """Take images of another number of channels: the mean and deviation of each are the average of what they were.
+
+        Args:
+            channels: 1 for grey, 3 for colour, any other number for bands.
+
+        Returns:
+            A new spec; this one if it takes as many.
+
+        Raises:
+            ConfigError: for less than one channel.
+        """
+        require(channels >= 1, "in_chans", channels, "1 or more")
+        if channels == self.channels:
+            return self
+        mean, std = (round(sum(values) / len(values), 6) for values in (self.mean, self.std))
+        color: ColorMode = "L" if channels == 1 else "RGB" if channels == 3 else "bands"
+        return replace(self, mean=(mean,) * channels, std=(std,) * channels, color=color)
+
     def pixels(self, image: Decoded, box: tuple[float, float, float, float] | None = None) -> npt.NDArray[np.uint8]:
         """Bring a decoded image to the size the model is given: everything but the scaling of values.
 

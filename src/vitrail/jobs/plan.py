@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from vitrail.core.config import require
 from vitrail.core.errors import ConfigError
 from vitrail.core.override import full_name, override
 from vitrail.data.dataset import Dataset
-from vitrail.data.probe import Probe, probe_images
-from vitrail.data.spec import ColorMode, ImageSpec
+from vitrail.data.probe import probe_images
+from vitrail.data.spec import ImageSpec
 from vitrail.data.statistics import measured_spec
+from vitrail.jobs.architecture import find_architecture
 from vitrail.models.config import ViTConfig
-from vitrail.models.variants import variant_fields
 from vitrail.nn.pooling import POOLS
 from vitrail.train.recipe import RECIPES, Recipe
-from vitrail.weights.hub import HubReference
-from vitrail.weights.load import load_weights
-from vitrail.weights.reference import Reference, is_variant, model_path
+from vitrail.weights.reference import Reference
 
 
 class ModelChoice(NamedTuple):
@@ -66,10 +63,6 @@ RECIPE_CHOICES = (
     RecipeChoice(80, float("inf"), "small"),
     RecipeChoice(float("inf"), float("inf"), "photos"),
 )
-
-
-COLORS: dict[int, ColorMode] = {1: "L", 3: "RGB"}
-"""Channels of the images → how a model takes them; any other number: as bands."""
 
 
 class EpochChoice(NamedTuple):
@@ -174,12 +167,16 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     """
     probe = probe_images(dataset.splits["train"])
     choice = next(row for row in MODEL_CHOICES if probe.side <= row.side)
-    notes = []
     name = request.model or (choice.variant if device == "cpu" else choice.gpu_variant)
-    if request.model is None:
-        notes.append(f"model {name}: suits {probe.kind} images of about {probe.side} pixels on {device}")
-    config, spec, start = _architecture(name if isinstance(name, ViTConfig) else str(name), probe, request)
-    if spec.color == "bands" and not start:
+    why = f"model {name}: suits {probe.kind} images of about {probe.side} pixels on {device}"
+    notes = [] if request.model else [why]
+    settings = {full_name(Plan, key): value for key, value in (request.settings or {}).items()}
+    of_model = {key.removeprefix("model."): settings.pop(key) for key in list(settings) if key.startswith("model.")}
+    model = name if isinstance(name, ViTConfig) else str(name)
+    sized = {} if request.image_size is None else {"img_size": request.image_size}
+    of_data = {"num_classes": len(dataset.classes)}
+    config, spec, start, scaled = find_architecture(model, request.variant, sized | of_data | of_model, probe)
+    if spec.color == "bands" and not scaled:
         spec = measured_spec(dataset.splits["train"], spec, request.seed)
         notes.append(f"images of {spec.channels} channels: mean and std of each were measured on training images")
     if request.recipe is None:
@@ -191,9 +188,6 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
         recipe = RECIPES[recipe_name]
     else:
         recipe = RECIPES[request.recipe] if isinstance(request.recipe, str) else request.recipe
-    settings = {full_name(Plan, key): value for key, value in (request.settings or {}).items()}
-    of_model = {key.removeprefix("model."): settings.pop(key) for key in list(settings) if key.startswith("model.")}
-    config = config.updated(**{"num_classes": len(dataset.classes), "in_chans": spec.channels} | of_model)
     plan = Plan(str(request.data), request.seed, 0, start, request.variant or "", config, spec, recipe)
     plan = override(plan, settings)
     if settings.get("spec.mode") == "keep" and "spec.multiple" not in settings:
@@ -231,23 +225,6 @@ def take_plan(given: Plan, request: Request, dataset: Dataset) -> Plan:
     plan = replace(given, data=request.data)
     _check(plan, dataset)
     return plan
-
-
-def _architecture(name: str | ViTConfig, probe: Probe, request: Request) -> tuple[ViTConfig, ImageSpec, str]:
-    sized = {} if request.image_size is None else {"img_size": request.image_size}
-    if isinstance(name, ViTConfig) or is_variant(name):
-        if request.variant is not None:
-            hint = "give them as the model, or the variant itself as the model to train it from scratch"
-            raise ConfigError(f"variant = {request.variant} was given without weights that it describes", hint=hint)
-        config = name.updated(**sized) if isinstance(name, ViTConfig) else ViTConfig.of(**variant_fields(name) | sized)
-        half = (0.5,) * probe.channels
-        color = COLORS.get(probe.channels, "bands")
-        return config, ImageSpec(config.image_size, half, half, color=color), ""
-    path = model_path(name)
-    record = load_weights(path, request.variant).record
-    config = record.config.updated(**sized)
-    start = name if Path(name).exists() else str(HubReference.of(path))
-    return config, replace(record.spec, size=config.image_size), start
 
 
 def _check(plan: Plan, dataset: Dataset) -> None:

@@ -119,11 +119,10 @@ class Training:
         same_classes = loaded.record.classes == self.dataset.classes
         start = take_over(model, loaded.model, same_classes)
         model.load_state_dict(start.state)
-        self._weights = dict(loaded.record.training.get("weights", {}))
-        licence = f"licence {self._weights['licence']}" if "licence" in self._weights else ""
-        for text in (licence, *loaded.report.lines()[1:], start.resized):
-            if text:
-                self.tell(Note(f"{self.plan.start}: {text}"))
+        self._weights = {**loaded.record.training.get("weights", {}), "adapted": list(start.adapted)}
+        licence = [f"licence {self._weights['licence']}"] if "licence" in self._weights else []
+        for text in (*licence, *loaded.report.lines()[1:], *start.adapted):
+            self.tell(Note(f"{self.plan.start}: {text}"))
         fresh = ", ".join(start.fresh) or "none"
         self.tell(Note(f"weights from {self.plan.start}: {len(start.taken)} tensors taken; fresh: {fresh}"))
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from vitrail.core.errors import WeightsError
+from vitrail.models.config import ViTConfig
 from vitrail.models.vision_transformer import VisionTransformer
+from vitrail.nn.patch_kernel import adapt_channels, resize_kernel
+from vitrail.nn.position.injection import TableConfig, is_like
 from vitrail.nn.position.resample import RULES
+
+PATCH_KERNEL = "patch_embed.proj.weight"
 
 
 @dataclass(frozen=True)
@@ -18,12 +25,12 @@ class Start:
     Args:
         state: the new model's whole state dict.
         taken: names of tensors that were taken over.
-        resized: what was done to the positions; "" if nothing.
+        adapted: a sentence for each thing that was resized or adapted on the way.
     """
 
     state: dict[str, Tensor]
     taken: tuple[str, ...]
-    resized: str
+    adapted: tuple[str, ...]
 
     @property
     def fresh(self) -> list[str]:
@@ -35,7 +42,8 @@ def take_over(model: VisionTransformer, source: VisionTransformer, same_classes:
     """Carry weights over to a model of the same width.
 
     Args:
-        model: the new one, with fresh weights; another image size is allowed, and its position says by which rule.
+        model: the new one, with fresh weights; another size of image or patch and other channels are allowed. Its
+            config says by which rule positions are carried.
         source: the old one.
         same_classes: whether the head is taken over too.
 
@@ -45,15 +53,12 @@ def take_over(model: VisionTransformer, source: VisionTransformer, same_classes:
     Raises:
         WeightsError: if no block fits.
     """
-    ours, theirs = model.state_dict(), source.state_dict()
-    old, new = source.config.grid, model.config.grid
-    resized = ""
-    same_kind = source.config.position.kind == model.config.position.kind
-    if old != new and same_kind and source.config.tokens.count == model.config.tokens.count:
-        theirs = model.position.resize(theirs, old, new)
-        rule = getattr(model.config.position, "resize", None)
-        by = f" by the rule of {RULES[rule].owner}" if rule else ""
-        resized = f"positions carried from {old} to {new} patches{by}"
+    ours = model.state_dict()
+    theirs, adapted = _carry_positions(source, model.config, ours)
+    for name, value in theirs.items():
+        if name in ours and ours[name].shape != value.shape:
+            theirs[name], done = _adapt_kernel(name, value, ours[name].shape, source.config.in_chans)
+            adapted += done
     taken = {
         name: value
         for name, value in theirs.items()
@@ -61,4 +66,39 @@ def take_over(model: VisionTransformer, source: VisionTransformer, same_classes:
     }
     if not any(name.startswith("blocks.") for name in taken):
         raise WeightsError("no block of this model fits the architecture asked for")
-    return Start({**ours, **taken}, tuple(taken), resized)
+    return Start({**ours, **taken}, tuple(taken), tuple(adapted))
+
+
+def _carry_positions(
+    source: VisionTransformer, config: ViTConfig, wanted: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Carry what a model learned about positions to another grid, if the other has the same kind; say what was done."""
+    state, old, new = source.state_dict(), source.config.grid, config.grid
+    if old == new or not is_like(source.config.position, config.position):
+        return state, []
+    with torch.device("meta"):
+        position = config.position.build(source.position.layout)
+    carried = position.resize(state, old, new)
+    changed = [name for name, value in carried.items() if value is not state[name]]
+    if not any(name in wanted and carried[name].shape == wanted[name].shape for name in changed):
+        return state, []
+    rule = config.position.resize if isinstance(config.position, TableConfig) else ""
+    by = f" by the rule of {RULES[rule].owner} (position.resize = {rule})" if rule else ""
+    return carried, [f"positions carried from {old} to {new} patches{by}"]
+
+
+def _adapt_kernel(name: str, kernel: Tensor, wanted: torch.Size, in_chans: int) -> tuple[Tensor, list[str]]:
+    """Carry a kernel to the channels of the image, and to the size of the patch; leave any other tensor as it is."""
+    done: list[str] = []
+    if kernel.ndim != 4 or len(wanted) != 4:
+        return kernel, done
+    if kernel.shape[1] == in_chans != wanted[1] and kernel.shape[0] == wanted[0]:
+        kernel = adapt_channels(kernel, wanted[1])
+        how = "summed" if wanted[1] == 1 else f"repeated and scaled by {in_chans} / {wanted[1]}"
+        done.append(f"{name} adapted from {in_chans} to {wanted[1]} channels: {how}")
+    old, new = tuple(kernel.shape[2:]), (wanted[2], wanted[3])
+    if name == PATCH_KERNEL and old != new and kernel.shape[:2] == wanted[:2]:
+        kernel = resize_kernel(kernel, new)
+        exact = "" if new >= old else "; approximate, for patches are smaller"
+        done.append(f"{name} carried from {old} to {new} pixels by the pseudo-inverse of resizing{exact}")
+    return kernel, done

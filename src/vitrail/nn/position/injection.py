@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
 from torch import Tensor, nn
@@ -138,6 +138,21 @@ class TableConfig(AbsoluteConfig):
         super().__post_init__()
         hint = did_you_mean(self.resize, RULES)
         require(self.resize in RULES, "position.resize", self.resize, ", ".join(RULES), hint)
+
+
+def is_like(one: PositionConfig, other: PositionConfig) -> bool:
+    """Say whether two choices are the same but for the rule of resizing, so that the weights of one fit the other.
+
+    Args:
+        one: a choice.
+        other: another.
+
+    Returns:
+        True if so.
+    """
+    if isinstance(one, TableConfig) and isinstance(other, TableConfig):
+        one = replace(one, resize=other.resize)
+    return one == other
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ RULES: Table[Rule] = Table(
         "mae": Rule("interpolate_pos_embed of facebookresearch/mae", "bicubic"),
         "dino": Rule("interpolate_pos_encoding of facebookresearch/dino", "bicubic", offset=0.1),
         "dinov2": Rule("interpolate_pos_encoding of facebookresearch/dinov2", "bicubic", offset=0.1),
-        "dinov2_registers": Rule("the same for models with registers, transformers' too", "bicubic", antialias=True),
+        "dinov2_registers": Rule("dinov2 and transformers, for models with registers", "bicubic", antialias=True),
         "torchvision": Rule("torchvision's interpolate_embeddings", "bicubic", align_corners=True),
         "open_clip": Rule("open_clip's resize_pos_embed", "bicubic", antialias=True),
     },
