@@ -34,12 +34,14 @@ def run(options: argparse.Namespace) -> None:
     from vitrail.jobs.embed import embed_paths
 
     progress = Progress()
-    shape = None
+    shape: list[int | None] | None = None
     with ended_by_sigterm():
         predictor = load_reference(options)
         stream = embed_paths(predictor, options.paths, options.out, options.pool, strict=options.strict)
         for answer in progress.watch(stream):
-            shape = shape if answer.features is None else list(answer.features.shape)
+            if answer.features is not None:
+                one = list(answer.features.shape)
+                shape = one if shape in (None, one) else [None, *one[1:]]
     if options.json:
         figures = {"n": progress.count, "failed": progress.failed, "pool": options.pool, "shape": shape}
         print_json({"out": options.out, **figures})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vitrail.cli.reference import add_reference, load_reference
+from vitrail.cli.reference import add_reference, add_sizes, load_reference
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser: of this verb.
     """
     add_reference(parser)
+    add_sizes(parser)
     parser.add_argument("data", metavar="DATA", help="labelled images, as for `vitrail fit`")
     parser.add_argument(
         "--split", default="test", choices=("test", "val", "train"), help="which images (default: test)"
@@ -46,5 +47,6 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(evaluation.to_json())
     else:
-        next_command = f"vitrail predict {options.reference} IMAGE…"
+        sizes = " --dynamic" * options.dynamic + (f" --image-size {options.image_size}" if options.image_size else "")
+        next_command = f"vitrail predict {options.reference} IMAGE…{sizes}"
         print_glance(digest_evaluation(evaluation, {"answers": options.out} if options.out else {}, next_command))

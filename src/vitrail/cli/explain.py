@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from vitrail.cli.reference import add_reference, load_reference
+from vitrail.cli.reference import add_reference, add_sizes, load_reference
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser: of this verb.
     """
     add_reference(parser)
+    add_sizes(parser)
     parser.add_argument("paths", metavar="IMAGE", nargs="+", help="images, folders of images, or glob patterns")
     parser.add_argument("--out", metavar="DIR", required=True, help="folder for the pictures and explanations.json")
     parser.add_argument("--overwrite", action="store_true", help="replace the explanations in --out")

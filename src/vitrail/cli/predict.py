@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from vitrail.cli.parser import positive_int
-from vitrail.cli.reference import add_reference, load_reference
+from vitrail.cli.reference import add_reference, add_sizes, load_reference
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +27,7 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         parser: of the verb.
     """
     add_reference(parser)
+    add_sizes(parser)
     parser.add_argument(
         "paths", metavar="PATH", nargs="+",
         help="images, folders of images, glob patterns (** for any folders), lists of paths (.txt, or .csv or .parquet "

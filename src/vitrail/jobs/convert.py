@@ -97,6 +97,8 @@ def convert(reference: Reference, out: Reference, format_name: str, variant: str
     notes = []
     if record.temperature != 1 and format_name != "vitrail":
         notes.append(f"the temperature of {record.temperature:g} has no place in it: probabilities are not calibrated")
+    if record.config.tokens.dynamic and format_name != "vitrail":
+        notes.append("that it takes images of any size has no place in it: say so again where it is loaded")
     return Conversion(target, format_name, difference, agreement, loaded.report, tuple(notes))
 
 

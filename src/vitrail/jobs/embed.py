@@ -40,7 +40,8 @@ def embed_paths(
     Args:
         reference: as for `predict_paths`.
         paths: as for `predict_paths`.
-        out: `.parquet` to write: columns path, features, error; what the features are is in the schema's metadata.
+        out: `.parquet` to write: columns path, features, error, and grid if it differs between images; what the
+            features are is in the schema's metadata.
         pool: as for `Predictor.embed`.
         device: where to compute; None or "auto" for the fastest there is.
         strict: stop at the first image that cannot be used.
@@ -73,18 +74,20 @@ def describe_features(predictor: Predictor, pool: str) -> dict[str, Any]:
 
     Returns:
         sha256 of the model's tensors, as in its file; model, the file's name; pool, shape, dim, grid, prefix_tokens.
+        Where images keep their aspect, the grid is None, and so is the number of tokens in the shape.
 
     Raises:
         ConfigError: as `Predictor.embed`.
     """
-    config = predictor.model.config
+    config, grid = predictor.model.config, predictor.grid
+    *tokens, dim = Features(predictor.model, pool).shape(grid)
     return {
         "sha256": tensors_sha256(predictor.model.state_dict()),
         "model": predictor.path.name,
         "pool": pool,
-        "shape": list(Features(predictor.model, pool).shape()),
+        "shape": [*(tokens if grid else [None] * len(tokens)), dim],
         "dim": config.embed_dim,
-        "grid": list(config.grid),
+        "grid": None if grid is None else list(grid),
         "prefix_tokens": config.tokens.count,
     }
 
@@ -98,20 +101,28 @@ def _parquet(file: IO[bytes], about: dict[str, Any]) -> Iterator[Callable[[Embed
     for _ in about["shape"]:
         kind = pyarrow.list_(kind)
     columns = [("path", pyarrow.string()), ("features", kind), ("error", pyarrow.string())]
+    if about["grid"] is None:
+        columns.append(("grid", pyarrow.list_(pyarrow.int32())))
     schema = pyarrow.schema(columns, metadata={"vitrail": json.dumps(about)})
     rows: list[Embedding] = []
-    limit = max(1, BYTES_AT_ONCE // (4 * int(np.prod(about["shape"]))))
+    gathered = 0
 
     def flush() -> None:
         paths = pyarrow.array([as_text(row.path) for row in rows], pyarrow.string())
         errors = pyarrow.array([None if row.error is None else as_text(row.error) for row in rows], pyarrow.string())
-        writer.write_batch(pyarrow.record_batch([paths, _lists(rows, about["shape"]), errors], schema=schema))
+        arrays = [paths, _lists(rows, about["shape"]), errors]
+        if about["grid"] is None:
+            arrays.append(pyarrow.array([row.grid for row in rows], pyarrow.list_(pyarrow.int32())))
+        writer.write_batch(pyarrow.record_batch(arrays, schema=schema))
         rows.clear()
 
     def add(answer: Embedding) -> None:
+        nonlocal gathered
         rows.append(answer)
-        if len(rows) == limit:
+        gathered += 4 * about["dim"] if answer.features is None else answer.features.nbytes
+        if gathered >= BYTES_AT_ONCE:
             flush()
+            gathered = 0
 
     with parquet.ParquetWriter(file, schema, use_dictionary=False) as writer:
         yield add
@@ -119,19 +130,20 @@ def _parquet(file: IO[bytes], about: dict[str, Any]) -> Iterator[Callable[[Embed
             flush()
 
 
-def _lists(rows: list[Embedding], shape: list[int]) -> Any:
+def _lists(rows: list[Embedding], shape: list[int | None]) -> Any:
     """Make a column of lists, or of lists of lists, without turning numbers into objects; bad images have none."""
     import pyarrow
 
-    there = np.array([row.features is not None for row in rows])
+    missing = np.array([row.features is None for row in rows])
     good = [row.features for row in rows if row.features is not None]
     values = np.concatenate(good).reshape(-1) if good else np.empty(0, dtype=np.float32)
     column = pyarrow.array(values, pyarrow.float32())
     if len(shape) == 2:
-        starts = np.arange(len(good) * shape[0] + 1, dtype=np.int32) * shape[1]
+        starts = np.arange(0, len(values) + 1, shape[1], dtype=np.int32)
         column = pyarrow.ListArray.from_arrays(pyarrow.array(starts), column)
-    starts = np.concatenate([[0], np.cumsum(there) * shape[0]]).astype(np.int32)
-    return pyarrow.ListArray.from_arrays(pyarrow.array(starts), column, mask=pyarrow.array(~there))
+    ends = np.cumsum([0 if row.features is None else len(row.features) for row in rows])
+    starts = np.concatenate([[0], ends]).astype(np.int32)
+    return pyarrow.ListArray.from_arrays(pyarrow.array(starts), column, mask=pyarrow.array(missing))
 
 
 FEATURE_FORMATS: Table[Any] = Table("suffix of an output file", {".parquet": _parquet}, error=DataError)

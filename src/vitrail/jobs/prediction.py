@@ -47,8 +47,10 @@ class Embedding:
         path: the image, as it was named; "" for images that have no name.
         features: (dim,) or (tokens, dim) float32; None if the image could not be used.
         error: why the image could not be used; None if it could.
+        grid: rows and columns of patches that the image was cut into; None if it could not be used.
     """
 
     path: str
     features: npt.NDArray[np.float32] | None
     error: str | None = None
+    grid: tuple[int, int] | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from vitrail.core.config import require
 from vitrail.core.errors import ConfigError, ImageError
 from vitrail.data.decode import ImageLike, ImageList
 from vitrail.data.spec import ImageSpec
@@ -23,6 +25,7 @@ from vitrail.jobs.inference import stream_outputs
 from vitrail.jobs.prediction import Embedding, Prediction
 from vitrail.models.features import Features
 from vitrail.models.vision_transformer import VisionTransformer
+from vitrail.nn.shapes import Grid
 from vitrail.weights.load import load_weights
 from vitrail.weights.model_file import ModelRecord
 from vitrail.weights.reference import Reference, model_path
@@ -69,6 +72,9 @@ class Predictor:
         self.path = path
         self.device = choose_device(device)
         self.engine = build_engine("torch", model, device=str(self.device))
+        rows, columns = self._grid(self.spec.size_for(*self.spec.size[::-1]))
+        patch = model.config.patch_size
+        self._largest = replace(model.config, img_size=(rows * patch, columns * patch))
 
     @property
     def spec(self) -> ImageSpec:
@@ -79,6 +85,11 @@ class Predictor:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the logits."""
         return self.record.classes
+
+    @property
+    def grid(self) -> Grid | None:
+        """Rows and columns of patches of every image; None where images keep their aspect, and each has its own."""
+        return None if self.spec.mode == "keep" else self._grid(self.spec.size)
 
     def logits(self, images: Images) -> npt.NDArray[np.float32]:
         """Compute logits, before the temperature.
@@ -148,11 +159,12 @@ class Predictor:
             (n, dim) float32; (n, tokens, dim) for "tokens".
 
         Raises:
-            ConfigError: for an unknown pool, or for the class token of a model that has none.
+            ConfigError: for an unknown pool, for the class token of a model that has none, or for all tokens of images
+                that have several numbers of them.
             ImageError: if an image cannot be used.
         """
         features = Features(self.model, pool)
-        return self._rows(build_engine("torch", features, device=str(self.device)), images, features.shape())
+        return self._rows(build_engine("torch", features, device=str(self.device)), images, features.shape(self.grid))
 
     def stream_features(
         self, images: Iterable[ImageLike] | npt.NDArray[np.uint8], pool: str = "model"
@@ -171,8 +183,9 @@ class Predictor:
         """
         engine = build_engine("torch", Features(self.model, pool), device=str(self.device))
         for batch in self._batches(engine, images):
+            grids = {place: self._grid(size) for place, size in batch.sizes.items()}
             for place, name in enumerate(batch.names):
-                yield Embedding(name, batch.outputs.get(place), batch.bad.get(place))
+                yield Embedding(name, batch.outputs.get(place), batch.bad.get(place), grids.get(place))
 
     def explain(self, image: ImageLike) -> Explanation:
         """Compute what the model looks at in an image.
@@ -206,6 +219,9 @@ class Predictor:
                 hint="`vitrail embed --pool tokens` gives features of the tokens, --pool mean those of the image",
             )
 
+    def _grid(self, size: tuple[int, int]) -> Grid:
+        return self.model.config.grid_of((1, self.model.config.in_chans, *size))
+
     def _rows(self, engine: Engine, images: Images, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
         """Put the outputs for all images together, each of one shape; a bad image is an error."""
         rows: list[npt.NDArray[np.float32]] = []
@@ -213,13 +229,19 @@ class Predictor:
             for reason in batch.bad.values():
                 raise ImageError(reason)
             rows += batch.outputs.values()
+        counts = {len(row) for row in rows}
+        if len(counts) > 1:
+            raise ConfigError(
+                f"these images have {min(counts)} … {max(counts)} tokens, which make no array",
+                hint="give one image at a time, stream them (`stream_features`), or take another pool",
+            )
         return np.stack(rows) if rows else np.empty((0, *shape), dtype=np.float32)
 
     def _batches(self, engine: Engine, images: Iterable[ImageLike] | npt.NDArray[np.uint8]) -> Iterator[_Batch]:
         """Run images through an engine, remembering only the names of those on their way."""
         if engine is self.engine:
             self.require_classifier()
-        size = choose_batch_size(self.model.config, self.device)
+        size = choose_batch_size(self._largest, self.device)
         names: deque[str] = deque()
         start = 0
 
@@ -229,7 +251,7 @@ class Predictor:
                 yield image
 
         def limited(batch: Tensor) -> Tensor:
-            with thread_limit(self.model.config, len(batch), self.device):
+            with thread_limit(self._largest, len(batch), self.device):
                 return engine(batch)
 
         for done in stream_outputs(limited, self.spec, named(), size, choose_workers(self.device)):
@@ -242,26 +264,56 @@ class Predictor:
             start += count
 
 
-def load(reference: Reference | Any, device: str | None = "cpu", variant: str | None = None) -> Predictor:
+def load(
+    reference: Reference | Any,
+    device: str | None = "cpu",
+    variant: str | None = None,
+    *,
+    dynamic: bool = False,
+    image_size: int | None = None,
+) -> Predictor:
     """Load a trained model with everything it needs.
 
     Args:
         reference: a run folder, a model file, other weights (a row of `FORMATS`), what `fit` returned, or a
-            Predictor, which is given back as it is.
+            Predictor, which is given back as it is, or with its weights shared.
         device: where to compute; None for the fastest there is.
         variant: what it is, such as "S/16", where a weight file does not say.
+        dynamic: take whole images at their own aspect, in place of what the model was trained on: mode "keep" of
+            `ImageSpec`, in tiles of a patch. Any model can; its positions are carried to the grid of each image.
+        image_size: side in pixels of the images, in place of the model's; with `dynamic`, of the square that has as
+            many patches as an image may have.
 
     Returns:
         The Predictor.
 
     Raises:
         WeightsError: if there is no such model, or its file is damaged or of another kind.
+        ConfigError: if `image_size` does not suit the patches.
     """
     if isinstance(reference, Predictor):
-        return reference
-    path = model_path(getattr(reference, "path", reference))
-    loaded = load_weights(path, variant)
-    return Predictor(loaded.model, loaded.record, path, device, loaded.report)
+        predictor = reference
+    else:
+        path = model_path(getattr(reference, "path", reference))
+        loaded = load_weights(path, variant)
+        predictor = Predictor(loaded.model, loaded.record, path, device, loaded.report)
+    return _at_other_sizes(predictor, dynamic, image_size) if dynamic or image_size is not None else predictor
+
+
+def _at_other_sizes(predictor: Predictor, dynamic: bool, image_size: int | None) -> Predictor:
+    """Take images of other sizes than the model was made for; the weights are shared."""
+    model, record = copy(predictor.model), predictor.record
+    model.config = model.config.updated(dynamic=True)
+    patch, spec = model.config.patch_size, record.spec
+    if image_size is not None:
+        fits = image_size >= patch if dynamic else image_size > 0 and image_size % patch == 0
+        allowed = f"at least the patch size {patch}" if dynamic else f"multiples of the patch size {patch}"
+        require(fits, "image_size", image_size, allowed)
+        spec = replace(spec, size=(image_size, image_size))
+    if dynamic:
+        spec = replace(spec, mode="keep", multiple=patch)
+    record = replace(record, config=model.config, spec=spec)
+    return Predictor(model, record, predictor.path, str(predictor.device), predictor.report)
 
 
 def _listed(images: Images) -> ImageList:

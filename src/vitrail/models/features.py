@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vitrail.core.errors import ConfigError
 from vitrail.core.table import Table
 from vitrail.models.vision_transformer import VisionTransformer
-from vitrail.nn.shapes import Images
+from vitrail.nn.shapes import Grid, Images
 
 
 def _model(model: VisionTransformer, tokens: Tensor) -> Tensor:
@@ -59,12 +59,16 @@ class Features(nn.Module):
     def forward(self, images: Images) -> Tensor:
         return self.reduce(self.model, self.model.forward_features(images))
 
-    def shape(self) -> tuple[int, ...]:
+    def shape(self, grid: Grid | None = None) -> tuple[int, ...]:
         """Say what shape the features of one image have.
+
+        Args:
+            grid: rows and columns of patches of the image; None for those of the config.
 
         Returns:
             (dim,), or (tokens, dim).
         """
         config = self.model.config
+        rows, columns = grid or config.grid
         per_token = self.reduce is _tokens or (self.reduce is _model and config.pool.per_token)
-        return (config.num_tokens, config.embed_dim) if per_token else (config.embed_dim,)
+        return (config.tokens.count + rows * columns, config.embed_dim) if per_token else (config.embed_dim,)

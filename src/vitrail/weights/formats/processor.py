@@ -120,7 +120,8 @@ def write_processor(spec: ImageSpec) -> dict[str, Any]:
     height, width = spec.size
     crop = spec.mode == "crop"
     color = [f"color {spec.color!r}"] if spec.color != "RGB" else []
-    refuse("hugging-face", [*color, *(["a crop that is not square"] if crop and height != width else [])])
+    keep = ["images whose aspect is kept"] if spec.mode == "keep" else []
+    refuse("hugging-face", [*color, *keep, *(["a crop that is not square"] if crop and height != width else [])])
     numbers = {name: number for number, name in RESAMPLE.items()}
     written: dict[str, Any] = {
         "do_resize": True,
