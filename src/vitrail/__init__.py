@@ -36,6 +36,7 @@ _HOMES = {
     **dict.fromkeys(("ViTConfig", "VisionTransformer", "create_model", "list_models"), "vitrail.models"),
     "ImageSpec": "vitrail.data.spec",
     "analysis": "vitrail.analysis",
+    "evaluation": "vitrail.evaluation",
     "Predictor": "vitrail.jobs.predictor",
     "evaluate": "vitrail.jobs.evaluate",
     "fit": "vitrail.jobs.fit",
