@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -89,6 +90,56 @@ def stream_outputs(
         images = first[0] if first else []
     for start, pixels, good, bad in stream_pixels(images, spec, batch_size):
         yield _moved(_compute(engine, spec, pixels, good, bad), start)
+
+
+@dataclass(frozen=True)
+class NamedBatch:
+    """Hold what a model gave for one batch, by place in the batch.
+
+    Args:
+        names: of all images; "" for those that have none.
+        outputs: place of each good image, in order → its output.
+        sizes: place of each good image → height and width of what the model was given.
+        bad: place of each other image → why it could not be used.
+    """
+
+    names: list[str]
+    outputs: dict[int, npt.NDArray[np.float32]]
+    sizes: dict[int, tuple[int, int]]
+    bad: dict[int, str]
+
+
+def stream_named(
+    engine: Engine, spec: ImageSpec, images: Iterable[ImageLike] | npt.NDArray[np.uint8], batch_size: int, workers: int
+) -> Iterator[NamedBatch]:
+    """Run images through an engine as `stream_outputs` does, remembering only the names of those on their way.
+
+    Args:
+        engine: what executes the model.
+        spec: the exact preprocessing.
+        images: asked for as they are needed.
+        batch_size: images at once.
+        workers: as for `stream_outputs`.
+
+    Yields:
+        The batches, in the order of the images.
+    """
+    names: deque[str] = deque()
+    start = 0
+
+    def named() -> Iterator[ImageLike]:
+        for image in images:
+            names.append(os.fspath(image) if isinstance(image, str | os.PathLike) else "")
+            yield image
+
+    for batch in stream_outputs(engine, spec, named(), batch_size, workers):
+        count = len(batch.good) + len(batch.bad)
+        places = [number - start for number in batch.good]
+        outputs = dict(zip(places, batch.outputs, strict=True))
+        sizes = dict(zip(places, batch.sizes, strict=True))
+        reasons = {number - start: reason for number, reason in batch.bad}
+        yield NamedBatch([names.popleft() for _ in range(count)], outputs, sizes, reasons)
+        start += count
 
 
 def _compute(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +19,7 @@ from vitrail.data.spec import ImageSpec
 from vitrail.engines.build import Engine, build_engine
 from vitrail.evaluation.metrics import softmax
 from vitrail.jobs.device import choose_batch_size, choose_device, choose_workers, thread_limit
-from vitrail.jobs.inference import stream_outputs
+from vitrail.jobs.inference import NamedBatch, stream_named
 from vitrail.jobs.prediction import Embedding, Prediction
 from vitrail.models.features import Features
 from vitrail.models.vision_transformer import VisionTransformer
@@ -35,16 +33,6 @@ if TYPE_CHECKING:
     from vitrail.jobs.explain import Explanation
 
 Images = ImageLike | ImageList
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Hold what a model gave for some images: names of all, outputs and sizes of the good, reasons of the bad."""
-
-    names: list[str]
-    outputs: dict[int, npt.NDArray[np.float32]]
-    sizes: dict[int, tuple[int, int]]
-    bad: dict[int, str]
 
 
 class Predictor:
@@ -237,31 +225,17 @@ class Predictor:
             )
         return np.stack(rows) if rows else np.empty((0, *shape), dtype=np.float32)
 
-    def _batches(self, engine: Engine, images: Iterable[ImageLike] | npt.NDArray[np.uint8]) -> Iterator[_Batch]:
-        """Run images through an engine, remembering only the names of those on their way."""
+    def _batches(self, engine: Engine, images: Iterable[ImageLike] | npt.NDArray[np.uint8]) -> Iterator[NamedBatch]:
+        """Run images through an engine, in batches and threads that suit the model."""
         if engine is self.engine:
             self.require_classifier()
         size = choose_batch_size(self._largest, self.device)
-        names: deque[str] = deque()
-        start = 0
-
-        def named() -> Iterator[ImageLike]:
-            for image in images:
-                names.append(_name(image))
-                yield image
 
         def limited(batch: Tensor) -> Tensor:
             with thread_limit(self._largest, len(batch), self.device):
                 return engine(batch)
 
-        for done in stream_outputs(limited, self.spec, named(), size, choose_workers(self.device)):
-            count = len(done.good) + len(done.bad)
-            places = [number - start for number in done.good]
-            outputs = dict(zip(places, done.outputs, strict=True))
-            sizes = dict(zip(places, done.sizes, strict=True))
-            reasons = {number - start: reason for number, reason in done.bad}
-            yield _Batch([names.popleft() for _ in range(count)], outputs, sizes, reasons)
-            start += count
+        return stream_named(limited, self.spec, images, size, choose_workers(self.device))
 
 
 def load(
@@ -320,7 +294,3 @@ def _listed(images: Images) -> ImageList:
     if isinstance(images, list | tuple) or (isinstance(images, np.ndarray) and images.ndim == 4):
         return images
     return [images]  # type: ignore[list-item]
-
-
-def _name(image: ImageLike) -> str:
-    return os.fspath(image) if isinstance(image, str | os.PathLike) else ""
