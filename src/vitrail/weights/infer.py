@@ -13,10 +13,10 @@ from torch import Tensor
 from vitrail.core.errors import ConfigError, WeightsError
 from vitrail.models.config import ViTConfig
 from vitrail.models.sizes import SIZES
-from vitrail.models.variants import variant_fields
+from vitrail.models.variants import VARIANTS, variant_fields
 
 HEAD_DIM = 64
-"""Width of a head in every ViT and DeiT from Ti to L, and in DINOv2's giant; others are rows of `SIZES`."""
+"""Width of a head in every ViT and DeiT from Ti to L, and in DINOv2's giant; others are rows of `SIZES` or `VARIANTS`."""
 
 NAMED = ("num_heads", "act", "norm", "qk_scale", "position")
 """Fields that no shape shows and a variant settles."""
@@ -163,7 +163,7 @@ def _places(
     entries, patch = _need(state, "pos_embed", 3).shape[1], fields["patch_size"]
     before = int(fields["class_token"]) + int(fields["distilled"])
     size = given.get("img_size")
-    for covers, prefix in (("all", before + fields["registers"]), ("class", before), ("patches", 0)):
+    for covers, prefix in (("all", before + fields["registers"]), ("patches", 0), ("class", before)):
         side = math.isqrt(max(entries - prefix, 0))
         fits = side >= 1 and side * side == entries - prefix
         if size is not None:
@@ -187,10 +187,11 @@ def _heads(fields: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     old = next((row for row in OLD_MODELS if row.shape == shape), None)
     if old is not None:
         return dict(old.fields), old.note
-    for name, size in SIZES.items():
-        sized = int(size["embed_dim"] * size.get("mlp_ratio", 4.0))
-        if (size["embed_dim"], size["depth"], sized) == shape:
-            return {"num_heads": size["num_heads"]}, f"{size['num_heads']} heads, as size {name} has"
+    plain = fields["mlp"] == "mlp"
+    for name, row in [*((f"size {name}", row) for name, row in SIZES.items() if plain), *VARIANTS.items()]:
+        sized = int(row["embed_dim"] * row.get("mlp_ratio", 4.0))
+        if (row["embed_dim"], row["depth"], sized, row.get("mlp", "mlp")) == (*shape, fields["mlp"]):
+            return {"num_heads": row["num_heads"]}, f"{row['num_heads']} heads, as {name} has"
     if width % HEAD_DIM:
         raise WeightsError(
             f"the number of heads is not in the file, and {width} is no multiple of {HEAD_DIM}",

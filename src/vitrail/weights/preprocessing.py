@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container
 from dataclasses import dataclass
 
 from vitrail.core.table import Table
@@ -68,13 +68,16 @@ PREPROCESSING: Table[Preprocessing] = Table(
     {
         "timm_vit": Preprocessing(crop_fraction=0.9, large_fraction=1.0),
         "timm_deit": Preprocessing(IMAGENET_MEAN, IMAGENET_STD, crop_fraction=0.9, large_fraction=1.0),
+        "timm_clip": Preprocessing(CLIP_MEAN, CLIP_STD, crop_fraction=0.95, large_fraction=1.0),
+        "timm_registers": Preprocessing(crop_fraction=0.95, large_fraction=1.0),
+        "timm_dino": Preprocessing(IMAGENET_MEAN, IMAGENET_STD),
         "deit": Preprocessing(IMAGENET_MEAN, IMAGENET_STD, crop_fraction=0.875),
+        "deit3": Preprocessing(IMAGENET_MEAN, IMAGENET_STD),
+        "mae": Preprocessing(IMAGENET_MEAN, IMAGENET_STD, crop_fraction=0.875, large_fraction=1.0),
         "torchvision": Preprocessing(
             IMAGENET_MEAN, IMAGENET_STD, interpolation="bilinear", crop_fraction=0.875, large_fraction=1.0
         ),
         "google": Preprocessing(interpolation="bilinear", mode="squash"),
-        "timm_clip": Preprocessing(CLIP_MEAN, CLIP_STD, crop_fraction=0.95, large_fraction=1.0),
-        "timm_dinov2": Preprocessing(IMAGENET_MEAN, IMAGENET_STD),
     },
 )
 """From the authors' evaluation code; the spec's own resize keeps fractions of pixels that timm rounds away."""
@@ -87,7 +90,7 @@ DEIT_VARIANTS = frozenset(
 )
 
 
-def timm_preprocessing(state: Mapping[str, object], variant: str | None) -> tuple[Preprocessing, str]:
+def timm_preprocessing(state: Container[str], variant: str | None) -> tuple[Preprocessing, str]:
     """Choose between timm's kinds of ViT, of which a bare file does not tell all apart.
 
     Args:
@@ -97,17 +100,33 @@ def timm_preprocessing(state: Mapping[str, object], variant: str | None) -> tupl
     Returns:
         The preprocessing, and what to say if it is a guess; "" if it is known.
     """
-    if variant in DEIT_VARIANTS or "dist_token" in state:
-        return PREPROCESSING["timm_deit"], ""
-    if "norm_pre.weight" in state:
-        return PREPROCESSING["timm_clip"], "preprocessing of timm's CLIP is assumed: the file does not say"
-    if "blocks.0.ls1.gamma" in state:
-        kind = "timm_deit" if "head.weight" in state else "timm_dinov2"
-        return PREPROCESSING[kind], "preprocessing of timm's DeiT III or DINO is assumed: the file does not say"
-    chosen = PREPROCESSING["timm_vit"]
-    if variant is not None:
+    kind, certain = _kind_in_timm(state)
+    if variant in DEIT_VARIANTS:
+        kind, certain = "timm_deit", True
+    chosen = PREPROCESSING[kind]
+    if certain or variant is not None:
         return chosen, ""
-    return chosen, (
-        f"the file does not say its preprocessing: {chosen.describe()} is assumed, that of timm's vit_*; if it is a "
-        "DeiT, whose mean is ImageNet's, say so: variant=deit_small_patch16_224 and the like"
-    )
+    whose = KINDS_IN_TIMM[kind]
+    told = f"the file does not say its preprocessing: {chosen.describe()} is assumed, that of timm's {whose}"
+    if kind == "timm_vit":
+        told += "; if it is a DeiT, whose mean is ImageNet's, say so: variant=deit_small_patch16_224 and the like"
+    return chosen, told
+
+
+KINDS_IN_TIMM = {
+    "timm_vit": "vit_*", "timm_deit": "DeiT III", "timm_clip": "CLIP", "timm_registers": "models with registers",
+    "timm_dino": "DINOv2 and DINOv3",
+}  # fmt: skip
+
+
+def _kind_in_timm(names: Container[str]) -> tuple[str, bool]:
+    """Tell a row by what its models alone have, and whether that is certain."""
+    if "dist_token" in names:
+        return "timm_deit", True
+    if "norm_pre.weight" in names:
+        return "timm_clip", False
+    if "blocks.0.ls1.gamma" not in names:
+        return "timm_vit", False
+    if "cls_token" not in names:
+        return "timm_registers", False
+    return ("timm_deit" if "head.weight" in names else "timm_dino"), False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,15 +11,13 @@ from torch import Tensor, nn
 
 from vitrail.core.errors import WeightsError
 from vitrail.core.files import write_atomically
-from vitrail.core.table import Table
 from vitrail.models.config import ViTConfig
-from vitrail.models.variants import VARIANTS
 from vitrail.weights.content import Content
 from vitrail.weights.formats.base import Format, Reading, refuse
-from vitrail.weights.infer import NAMED
+from vitrail.weights.formats.timm_config import read_config
 from vitrail.weights.key_map import KeyMap, Row, joined, named, pair, with_zero_key_bias
 from vitrail.weights.model_file import ModelRecord
-from vitrail.weights.preprocessing import Preprocessing, timm_preprocessing
+from vitrail.weights.preprocessing import timm_preprocessing
 
 BLOCK = "blocks.{i}"
 PARAMETERS = (
@@ -35,32 +34,25 @@ EVA: tuple[Row, ...] = (
     named(f"{BLOCK}.ls1.gamma", f"{BLOCK}.gamma_1"),
     named(f"{BLOCK}.ls2.gamma", f"{BLOCK}.gamma_2"),
     named(f"{BLOCK}.attn.qkv.bias", *(f"{BLOCK}.attn.{part}_bias" for part in "qkv")),
-    *joined(f"{BLOCK}.mlp.fc1", f"{BLOCK}.mlp.fc1_g", f"{BLOCK}.mlp.fc1_x"),
 )
 """Names of timm's `Eva`, which holds DINOv3; DeiT III's own files share the first two."""
+GATED = joined(f"{BLOCK}.mlp.fc1", f"{BLOCK}.mlp.fc1_g", f"{BLOCK}.mlp.fc1_x")
 
-KEYS = KeyMap([*SAME, *EVA])
+KEYS = KeyMap([*SAME, *EVA, *GATED])
 EVA_KEYS = KeyMap([*EVA, *SAME])
+GATED_EVA_KEYS = KeyMap([*GATED, *EVA, *SAME])
 
-SHOWN = frozenset(
-    {
-        "img_size", "patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio", "num_classes", "in_chans", "qkv_bias",
-        "class_token", "global_pool", "distilled", "drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate",
-        "pos_drop_rate", "patch_drop_rate", "fc_norm", "weight_init", "fix_init", "init_values", "no_embed_class",
-        "reg_tokens", "pre_norm", "qk_norm", "act_layer", "dynamic_img_size", "strict_img_size",
-    }
-)  # fmt: skip
-"""Arguments of timm's models that the shapes show, that are read below, or that matter in training only."""
-
-ACTIVATIONS: Table[str] = Table(
-    "activation of timm",
-    {name: name for name in ("gelu", "gelu_tanh", "quick_gelu", "relu", "silu")}
-    | {"quickgelu": "quick_gelu", "swish": "silu"},
-    error=WeightsError,
-)
-DINOV3 = {
-    "position": {"kind": "rope_2d"}, "norm": {"kind": "layer_norm", "eps": 1e-5}, "img_size": 256, "dynamic": True,
+EPS_1E_5: dict[str, Any] = {"norm": {"kind": "layer_norm", "eps": 1e-5}}
+DINOV3: dict[str, Any] = {
+    "position": {"kind": "rope_2d"}, "pool": {"kind": "mean", "norm_after": False}, "img_size": 256, "dynamic": True,
+    **EPS_1E_5,
 }  # fmt: skip
+HIDDEN = (
+    (("blocks.0.gamma_1", "pos_embed"), "EVA"),
+    (("blocks.0.attn.q_bias", "pos_embed"), "EVA"),
+    (("norm_pre.weight", "attn_pool.latent"), "a Perception Encoder"),
+)
+"""Names that stand together in models of timm that turn queries and keys, too, which their tensors do not show."""
 
 
 def conv_patches(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -91,9 +83,9 @@ class Timm(Format):
     unsaid: ClassVar[tuple[str, ...]] = ("num_heads", "act", "norm")
 
     def known(self, config: ViTConfig) -> dict[str, Any]:
-        """Give the size of the image too, where no table of positions shows it."""
-        size = {"img_size": config.image_size} if config.position.kind == "rope_2d" else {}
-        return super().known(config) | size
+        """Give the pooling of DINOv3 too, which none of its tensors shows, and the size of its images."""
+        turned = config.position.kind == "rope_2d"
+        return super().known(config) | ({"img_size": config.image_size, "pool": config.pool} if turned else {})
 
     def matches(self, content: Content) -> bool:
         """Look for timm's name of the patch projection, in what is not transformers'."""
@@ -101,21 +93,21 @@ class Timm(Format):
 
     def read(self, content: Content, variant: str | None) -> Reading:
         """Take the names as they are, and what config.json says if there is one."""
+        if variant is None:
+            _refuse_hidden(content.tensors)
         state, unknown = KEYS.to_ours(with_zero_key_bias(content.tensors, "attn.q_bias", "attn.k_bias"))
         state = conv_patches(state)
-        config = content.config
-        fields, assumed = _fields(config), _assumed(state)
-        architecture = str(config.get("architecture", ""))
-        if architecture in VARIANTS:
-            assumed |= {name: value for name, value in VARIANTS[architecture].items() if name in NAMED}
-        preprocessing, size, notes = _said(config)
-        if size is not None:
+        told = read_config(content.config, state)
+        fields, preprocessing, size = dict(told.fields), told.preprocessing, told.size
+        if size is not None and ("pos_embed" not in state or size[0] != size[1]):
             fields["img_size"] = size
+        notes = _notes(state, fields, variant)
         if preprocessing is None:
-            preprocessing, note = timm_preprocessing(state, variant or architecture or None)
-            notes = (note,) if note else ()
+            preprocessing, note = timm_preprocessing(state, variant or content.config.get("architecture"))
+            notes += [note] if note else []
         return Reading(
-            state, fields, assumed, preprocessing, None, _classes(config), unknown=tuple(unknown), notes=notes
+            state, fields, _assumed(state), preprocessing, size, told.classes, unknown=tuple(unknown),
+            notes=tuple(notes), resize=told.resize,
         )  # fmt: skip
 
     def write(self, out: Path, model: nn.Module, record: ModelRecord) -> None:
@@ -123,8 +115,10 @@ class Timm(Format):
         config, state = _folded(record.config, model.state_dict())
         if config.representation_size is not None:
             refuse(self.name, ["a representation layer, which timm leaves out when it loads"])
-        turned = config.position.kind == "rope_2d"
-        tensors, unknown = (EVA_KEYS if turned else KEYS).to_theirs(state, config.block.num_heads)
+        keys = KEYS
+        if config.position.kind == "rope_2d":
+            keys = GATED_EVA_KEYS if config.block.mlp == "swiglu" else EVA_KEYS
+        tensors, unknown = keys.to_theirs(state, config.block.num_heads)
         for name in [name for name in tensors if name.endswith("attn.k_bias")]:
             if tensors.pop(name).any():
                 unknown.append(name)
@@ -143,48 +137,28 @@ def _folded(config: ViTConfig, state: dict[str, Tensor]) -> tuple[ViTConfig, dic
     return covered, {**state, **folded, "pos_embed": table[:, len(names) :]}
 
 
+def _refuse_hidden(names: Iterable[str]) -> None:
+    found = next((kind for shown, kind in HIDDEN if all(name in names for name in shown)), None)
+    if found is not None:
+        hint = "if it is a model that vitrail has, such as a DeiT III, say which: --variant deit3_small_patch16_224"
+        told = f"of {found}, by the names: its queries and keys may be turned, which no tensor shows"
+        raise WeightsError(told, hint=hint)
+
+
 def _assumed(state: dict[str, Tensor]) -> dict[str, Any]:
     """Say what timm's models of a family have in common that no shape shows."""
-    if "pos_embed" not in state and "reg_token" in state:
+    if "blocks.0.norm1.weight" in state and "blocks.0.norm1.bias" not in state:
+        return {"norm": {"kind": "rms_norm"}}
+    if "pos_embed" not in state and {"reg_token", "cls_token"} <= state.keys():
         return dict(DINOV3)
-    return {"norm": {"kind": "layer_norm", "eps": 1e-5}} if "norm_pre.weight" in state else {}
+    return EPS_1E_5 if "norm_pre.weight" in state else {}
 
 
-def _fields(config: dict[str, Any]) -> dict[str, Any]:
-    given = config.get("model_args") or {}
-    strange = sorted(given.keys() - SHOWN)
-    if strange:
-        hint = "vitrail knows no such part"
-        raise WeightsError(f"config.json: model_args {', '.join(strange)} are not known", hint=hint)
-    fields = {"num_heads": given["num_heads"]} if "num_heads" in given else {}
-    if "act_layer" in given:
-        fields["act"] = ACTIVATIONS[str(given["act_layer"])]
-    pool = given.get("global_pool", config.get("global_pool", ""))
-    if pool == "avg":
-        fields["pool"] = {"kind": "mean", "norm_after": given.get("fc_norm") is not False}
-    elif pool not in ("", "token", "map"):
-        raise WeightsError(f"config.json: global_pool {pool!r} is a pooling that vitrail does not have")
-    return fields
-
-
-def _said(config: dict[str, Any]) -> tuple[Preprocessing | None, tuple[int, int] | None, tuple[str, ...]]:
-    """Read the preprocessing that timm writes beside weights on the hub."""
-    said = config.get("pretrained_cfg") or {}
-    if not {"mean", "std"} <= said.keys():
-        return None, None, ()
-    mode = {"center": "crop", "squash": "squash"}.get(said.get("crop_mode", "center"))
-    if mode is None:
-        raise WeightsError(f"config.json: crop_mode {said['crop_mode']!r} is not known; known: center, squash")
-    given = {
-        "mean": tuple(said["mean"]), "std": tuple(said["std"]), "mode": mode,
-        "interpolation": said.get("interpolation", "bicubic"), "crop_fraction": said.get("crop_pct", 0.875),
-    }  # fmt: skip
-    size = said.get("input_size")
-    return Preprocessing(**given), None if size is None else (int(size[1]), int(size[2])), ()
-
-
-def _classes(config: dict[str, Any]) -> tuple[str, ...] | None:
-    names = config.get("label_names") or (config.get("pretrained_cfg") or {}).get("label_names")
-    if isinstance(names, dict):
-        names = [names[key] for key in sorted(names, key=int)]
-    return tuple(map(str, names)) if names else None
+def _notes(state: dict[str, Tensor], fields: dict[str, Any], variant: str | None) -> list[str]:
+    """Say what is a guess, because models of timm of the same shapes differ in it."""
+    notes = []
+    if ("norm_pre.weight" in state or "attn_pool.latent" in state) and variant is None and "act" not in fields:
+        notes.append("GELU is assumed; OpenAI's CLIP wants QuickGELU, most SigLIPs GELU's tanh form: say the variant")
+    if "pos_embed" not in state and "pool" not in fields:
+        notes.append("the mean of the patches is assumed for pooling, as in timm")
+    return notes
