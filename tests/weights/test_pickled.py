@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,19 @@ def test_pickled_code_is_not_executed(zipped: bool, tmp_path: Path) -> None:
     with pytest.raises(WeightsError):
         load_weights(path)
     assert not trace.exists()
+
+
+def test_the_arguments_of_a_script_may_lie_beside_the_weights(tmp_path: Path) -> None:
+    trace, path = tmp_path / "trace", tmp_path / "weights.pth"
+    args = Namespace(lr=1e-3, sizes=[1, 2])
+    torch.save({"model": {"a": torch.ones(2)}, "args": args}, path)
+    assert read_content(path).tensors.keys() == {"a"}
+    assert read_pickle(path)["args"] == args
+    torch.save({"model": {"a": torch.ones(2)}, "args": Namespace(lr=Payload(trace))}, path)
+    with pytest.raises(WeightsError, match="not readable as tensors alone"):
+        read_content(path)
+    assert not trace.exists()
+    assert Namespace not in torch.serialization.get_safe_globals(), "other readers of torch allow what they did"
 
 
 def test_a_small_file_that_claims_terabytes_is_refused(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from vitrail.weights.reference import CONFIG_NAME, WEIGHT_NAMES
 
 PROCESSOR_NAME = "preprocessor_config.json"
 LARGEST_JSON = 64 * 2**20
-WRAPPERS = ("model", "state_dict", "model_state_dict", "model_ema", "state_dict_ema")
-"""Keys under which training scripts put the weights, beside the optimizer and the like."""
+WRAPPERS = ("model", "state_dict", "model_state_dict", "model_ema", "state_dict_ema", "teacher", "student")
+"""Keys under which training scripts put the weights, beside the optimizer and the like; the first is read."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickletools
 import zipfile
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from torch import Tensor
 from vitrail.core.errors import WeightsError
 
 DAMAGED = "it is truncated or damaged: copy it again from where it came"
+INERT: list[Any] = [Namespace]
+"""Classes that may lie beside the tensors: scripts save their arguments in one, and making one does nothing."""
 TENSORS_ONLY = "vitrail executes no pickled code: save the state_dict of the model alone"
 
 
@@ -45,7 +48,8 @@ def read_pickle(path: Path) -> Any:
 
 def _load(path: Path, place: str) -> Any:
     try:
-        return torch.load(path, map_location=place, weights_only=True)
+        with torch.serialization.safe_globals(INERT):
+            return torch.load(path, map_location=place, weights_only=True)
     except Exception as error:  # torch raises many kinds, and pickle's own
         reason = str(error).strip().split("\n")
         words = next((line.strip() for line in reason if "Unsupported" in line), reason[0])

@@ -1,10 +1,13 @@
-"""The `.pth` files that the authors of DeiT, MAE, DINO and DINOv2 published: timm's names, and some of their own."""
+"""The `.pth` files of DeiT, MAE, DINO and DINOv2, as their authors write them: timm's names, with some of their own."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
+
+from torch import Tensor
 
 from vitrail.weights.content import Content
 from vitrail.weights.formats.base import Format, Reading
@@ -12,7 +15,13 @@ from vitrail.weights.formats.timm import BLOCK, KEYS, SAME, conv_patches
 from vitrail.weights.key_map import KeyMap, named, pair
 from vitrail.weights.preprocessing import PREPROCESSING, timm_preprocessing
 
-PATCHES, POSITIONS = "patch_embed.proj.weight", "pos_embed"
+PATCHES, POSITIONS, MASK, SCALE = "patch_embed.proj.weight", "pos_embed", "mask_token", "blocks.0.ls1.gamma"
+TRAINING = (("teacher",), ("student",))
+BARE = ((), *TRAINING)
+"""Keys around the tensors of DINO and DINOv2: none as published, two in training checkpoints."""
+BODY = "backbone."
+"""What stands before the names of the body in training checkpoints, beside those of the heads."""
+MASK_LEFT = {r"mask_token": "stands for hidden patches in pre-training"}
 
 
 class Author(Format):
@@ -23,31 +32,42 @@ class Author(Format):
     """
 
     keys: ClassVar[KeyMap] = KEYS
-    left: ClassVar[dict[str, str]] = {}
+    left: ClassVar[Mapping[str, str]] = {}
     preprocessing: ClassVar[str] = "deit"
-    assumed: ClassVar[dict[str, Any]] = {}
+    assumed: ClassVar[Mapping[str, Any]] = {}
     size: ClassVar[tuple[int, int] | None] = None
 
     def read(self, content: Content, variant: str | None) -> Reading:
         """Rename; leave what only pre-training needs."""
-        left = {
-            name: why
-            for pattern, why in self.left.items()
-            for name in content.tensors
-            if re.fullmatch(pattern, name)
-        }  # fmt: skip
-        kept = {name: value for name, value in content.tensors.items() if name not in left}
+        body, left = _body(content)
+        kept = {}
+        for name, value in body.items():
+            why = next((why for pattern, why in self.left.items() if re.fullmatch(pattern, name)), None)
+            if why is None:
+                kept[name] = value
+            else:
+                left[name] = why
         state, unknown = self.keys.to_ours(kept)
-        preprocessing = PREPROCESSING[self.preprocessing]
         return Reading(
-            conv_patches(state), assumed=dict(self.assumed), preprocessing=preprocessing, size=self.size,
-            left=left,            unknown=tuple(unknown),
+            conv_patches(state), assumed=dict(self.assumed), preprocessing=PREPROCESSING[self.preprocessing],
+            size=self.size, left=left, unknown=tuple(unknown),
         )  # fmt: skip
 
 
-def _is_pickled(content: Content, wrapper: tuple[str, ...]) -> bool:
-    there = {PATCHES, POSITIONS} <= content.tensors.keys()
-    return content.container == "pickle" and not content.config and content.wrapper[:1] == wrapper and there
+def _body(content: Content) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Take the body out of a training checkpoint; say why the rest is left."""
+    tensors = content.tensors
+    if content.wrapper[:1] not in TRAINING:
+        return dict(tensors), {}
+    body = {name.removeprefix(BODY): value for name, value in tensors.items() if name.startswith(BODY)}
+    why = "a projection head, which only pre-training needs"
+    return body, {name: why for name in tensors if not name.startswith(BODY)}
+
+
+def _is_pickled(content: Content, *wrappers: tuple[str, ...]) -> bool:
+    if content.container != "pickle" or content.config or content.wrapper[:1] not in wrappers:
+        return False
+    return {PATCHES, POSITIONS} <= _body(content)[0].keys()
 
 
 class Deit(Author):
@@ -59,7 +79,12 @@ class Deit(Author):
 
     def matches(self, content: Content) -> bool:
         """Look for timm's names under the key "model", without those of pre-training."""
-        return _is_pickled(content, ("model",)) and "mask_token" not in content.tensors
+        return _is_pickled(content, ("model",)) and MASK not in content.tensors
+
+    def read(self, content: Content, variant: str | None) -> Reading:
+        """Rename; DeiT III, told by its layer scale, is shown the whole image."""
+        reading = super().read(content, variant)
+        return replace(reading, preprocessing=PREPROCESSING["deit3"]) if SCALE in reading.state else reading
 
 
 class Mae(Author):
@@ -68,41 +93,41 @@ class Mae(Author):
     name: ClassVar[str] = "mae"
     what: ClassVar[str] = "a .pth of facebookresearch/mae"
     resize: ClassVar[str] = "mae"
-    left: ClassVar[dict[str, str]] = {
-        r"decoder_.*": "the decoder, which only pre-training needs",
-        r"mask_token": "stands for hidden patches in pre-training",
-    }
+    left: ClassVar[Mapping[str, str]] = {r"decoder_.*": "the decoder, which only pre-training needs", **MASK_LEFT}
+    preprocessing: ClassVar[str] = "mae"
 
     def matches(self, content: Content) -> bool:
         """Look for the mask token under the key "model"."""
-        return _is_pickled(content, ("model",)) and "mask_token" in content.tensors
+        return _is_pickled(content, ("model",)) and MASK in content.tensors
 
 
 class Dino(Author):
-    """Read DINO's backbones: timm's names without a head and without any key around them."""
+    """Read DINO's bodies, published without a head and without any key around them, and its training checkpoints."""
 
     name: ClassVar[str] = "dino"
     what: ClassVar[str] = "a .pth of facebookresearch/dino"
     resize: ClassVar[str] = "dino"
 
     def matches(self, content: Content) -> bool:
-        """Look for a bare pickled plain ViT without a head."""
-        names = {"mask_token", "head.weight", "fc_norm.weight", "norm_pre.weight", "blocks.0.ls1.gamma", "reg_token"}
-        plain = "cls_token" in content.tensors and not names & content.tensors.keys()
-        return _is_pickled(content, ()) and plain
+        """Look for a pickled plain ViT without a head."""
+        others = {MASK, SCALE, "head.weight", "fc_norm.weight", "norm_pre.weight", "reg_token"}
+        names = _body(content)[0].keys()
+        return _is_pickled(content, *BARE) and "cls_token" in names and not others & names
 
     def read(self, content: Content, variant: str | None) -> Reading:
-        """Rename; a variant says that it is of timm instead."""
+        """Rename; of bodies without any key around them, a variant says that they are timm's instead."""
         reading = super().read(content, variant)
+        if content.wrapper:
+            return reading
         if variant is not None:
             chosen, _ = timm_preprocessing(reading.state, variant)
-            return Reading(reading.state, preprocessing=chosen, unknown=reading.unknown)
+            return replace(reading, preprocessing=chosen, resize="timm")
         note = "a pickled ViT without a head: DINO's preprocessing is assumed; if it is of timm, give the variant"
-        return Reading(reading.state, preprocessing=reading.preprocessing, unknown=reading.unknown, notes=(note,))
+        return replace(reading, notes=(note,))
 
 
 class Dinov2(Author):
-    """Read DINOv2's backbones, with registers or without."""
+    """Read DINOv2's bodies, with registers or without, published or in its training checkpoints."""
 
     name: ClassVar[str] = "dinov2"
     what: ClassVar[str] = "a .pth of facebookresearch/dinov2"
@@ -115,15 +140,15 @@ class Dinov2(Author):
             *pair(f"{BLOCK}.mlp.fc2", f"{BLOCK}.mlp.w3"),
         ]
     )
-    left: ClassVar[dict[str, str]] = {r"mask_token": "stands for hidden patches in pre-training"}
+    left: ClassVar[Mapping[str, str]] = MASK_LEFT
     size: ClassVar[tuple[int, int] | None] = (224, 224)
-    assumed: ClassVar[dict[str, Any]] = {"dynamic": True}
+    assumed: ClassVar[Mapping[str, Any]] = {"dynamic": True}
+
+    def matches(self, content: Content) -> bool:
+        """Look for the mask token beside layer scale."""
+        return _is_pickled(content, *BARE) and {MASK, SCALE} <= _body(content)[0].keys()
 
     def read(self, content: Content, variant: str | None) -> Reading:
         """Rename; positions of a model with registers are carried by another rule."""
-        rule = "dinov2_registers" if "register_tokens" in content.tensors else self.resize
-        return replace(super().read(content, variant), resize=rule)
-
-    def matches(self, content: Content) -> bool:
-        """Look for the mask token beside layer scale, without any key around them."""
-        return _is_pickled(content, ()) and {"mask_token", "blocks.0.ls1.gamma"} <= content.tensors.keys()
+        reading = super().read(content, variant)
+        return replace(reading, resize="dinov2_registers") if "reg_token" in reading.state else reading
