@@ -58,7 +58,7 @@ class MapPool(nn.Module):
         q, k, _ = self._heads(tokens[:, prefix_tokens:])
         return (q @ k.transpose(2, 3) * q.shape[3] ** -0.5).softmax(dim=-1)[:, :, 0]
 
-    def _heads(self, patches: Tokens) -> tuple[Heads, Heads, Heads]:
+    def _heads(self, patches: Tokens) -> tuple[Float[Tensor, "batch heads 1 head_dim"], Heads, Heads]:
         heads = (self.num_heads, patches.shape[2] // self.num_heads)
         q = self.q(self.latent).unflatten(2, heads).transpose(1, 2).expand(patches.shape[0], -1, -1, -1)
         k, v = self.kv(patches).unflatten(2, (2, *heads)).permute(2, 0, 3, 1, 4).unbind(0)
