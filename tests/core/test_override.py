@@ -112,6 +112,7 @@ def test_override_by_last_part_dotted_name_and_whole_part():
     assert override(start, {"other": {"width": 7}}) == Outer(other=Other(width=7))
     assert override(start, {"other": Other(1.0, 2)}) == Outer(other=Other(1.0, 2))
     assert override(start, {"shape": "square", "inner.shape.corners": [1, 2]}).inner.shape == SquareConfig((1, 2))
+    assert override(start, {"shape.radius": 2.0}).inner.shape == CircleConfig(2.0)
     assert override(start, {}) is start
     assert start == Outer(), "configs are never changed"
 
@@ -134,6 +135,8 @@ def test_override_of_every_leaf_is_the_other_config(start, end):
         ("other.widht", "unknown key 'other.widht'", "did you mean other.width"),
         ("inner.shape.radios", "unknown key 'inner.shape.radios'", "did you mean radius?"),
         ("steps.more", "unknown key 'steps.more'", ""),
+        ("width.more", "unknown key 'width.more'", ""),
+        ("shape.radios", "unknown key 'shape.radios'", "did you mean radius?"),
     ],
 )
 def test_override_names_what_it_does_not_know(name, message, hint):

@@ -111,6 +111,36 @@ def test_a_model_without_classes_gives_features_only(tmp_path):
         predictor.logits(images)
 
 
+def test_positions_follow_another_rule_if_asked(tmp_path):
+    make(tmp_path / "a")
+    convert(tmp_path / "a", tmp_path / "b", "timm")
+    plain, other = (
+        vitrail.load(tmp_path / "b", image_size=24),
+        vitrail.load(tmp_path / "b", image_size=24, resize="google"),
+    )
+    assert (plain.model.config.position.resize, other.model.config.position.resize) == ("timm", "google")
+    assert other.record.config.position.resize == "google"
+    assert plain.model.state_dict().keys() == other.model.state_dict().keys()
+    images = np.random.default_rng(0).integers(0, 256, (2, 24, 24, 3), dtype=np.uint8)
+    before = plain.logits(images)
+    assert np.abs(before - other.logits(images)).max() > 1e-3
+    again = vitrail.load(plain, resize="google")
+    np.testing.assert_allclose(again.logits(images), other.logits(images), rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(plain.logits(images), before)
+    with pytest.raises(ConfigError, match=r"position\.resize"):
+        vitrail.load(tmp_path / "b", resize="gogle")
+    make(tmp_path / "rotary", position="rope_2d")
+    with pytest.raises(ConfigError, match=r"position\.resize"):
+        vitrail.load(tmp_path / "rotary", resize="google")
+
+
+def test_fit_takes_another_rule(tmp_path):
+    make(tmp_path / "a")
+    settings = {"position.resize": "google", "steps": 1, "warmup": 0}
+    run = vitrail.fit("digits", tmp_path / "a", out=tmp_path / "run", image_size=24, settings=settings)
+    assert load_model(run.path / "model.safetensors")[1].config.position.resize == "google"
+
+
 def test_fit_starts_from_other_weights_by_the_rule_of_their_format(tmp_path):
     make(tmp_path / "a", patch_size=4, img_size=16)
     convert(tmp_path / "a", tmp_path / "b", "google")

@@ -54,7 +54,7 @@ def full_name(cls: type, name: str) -> str:
 
     Args:
         cls: a config class.
-        name: a dotted name, or just its last part where that is unique.
+        name: a dotted name, or just its last part where that is unique, or a field of a component named so.
 
     Returns:
         The dotted name.
@@ -65,7 +65,10 @@ def full_name(cls: type, name: str) -> str:
     known = list(leaves(cls))
     if name in known or name in field_types(cls) or name.rpartition(".")[0] in known:
         return name
+    part, dot, field = name.rpartition(".")
     matches = [leaf for leaf in known if leaf.endswith("." + name)]
+    if not matches and dot:
+        matches = [f"{leaf}.{field}" for leaf in known if leaf.endswith("." + part)]
     if len(matches) == 1:
         return matches[0]
     if matches:

@@ -28,6 +28,7 @@ from vitrail.weights.load import load_weights
 from vitrail.weights.model_file import ModelRecord
 from vitrail.weights.reference import Reference, model_path
 from vitrail.weights.report import Report
+from vitrail.weights.start import follow_rule
 
 if TYPE_CHECKING:
     from vitrail.jobs.explain import Explanation
@@ -245,6 +246,7 @@ def load(
     *,
     dynamic: bool = False,
     image_size: int | None = None,
+    resize: str | None = None,
 ) -> Predictor:
     """Load a trained model with everything it needs.
 
@@ -257,13 +259,14 @@ def load(
             `ImageSpec`, in tiles of a patch. Any model can; its positions are carried to the grid of each image.
         image_size: side in pixels of the images, in place of the model's; with `dynamic`, of the square that has as
             many patches as an image may have.
+        resize: rule by which learned positions are carried, a row of `RULES`; None for that which the model names.
 
     Returns:
         The Predictor.
 
     Raises:
         WeightsError: if there is no such model, or its file is damaged or of another kind.
-        ConfigError: if `image_size` does not suit the patches.
+        ConfigError: if `image_size` does not suit the patches, the rule is unknown, or the positions follow none.
     """
     if isinstance(reference, Predictor):
         predictor = reference
@@ -271,12 +274,13 @@ def load(
         path = model_path(getattr(reference, "path", reference))
         loaded = load_weights(path, variant)
         predictor = Predictor(loaded.model, loaded.record, path, device, loaded.report)
-    return _at_other_sizes(predictor, dynamic, image_size) if dynamic or image_size is not None else predictor
+    asked = dynamic or image_size is not None or resize is not None
+    return _at_other_sizes(predictor, dynamic, image_size, resize) if asked else predictor
 
 
-def _at_other_sizes(predictor: Predictor, dynamic: bool, image_size: int | None) -> Predictor:
+def _at_other_sizes(predictor: Predictor, dynamic: bool, image_size: int | None, resize: str | None) -> Predictor:
     """Take images of other sizes than the model was made for; the weights are shared."""
-    model, record = copy(predictor.model), predictor.record
+    model, record = copy(predictor.model) if resize is None else follow_rule(predictor.model, resize), predictor.record
     model.config = model.config.updated(dynamic=True)
     patch, spec = model.config.patch_size, record.spec
     if image_size is not None:

@@ -16,7 +16,7 @@ from vitrail.models.sizes import SIZES
 from vitrail.models.variants import VARIANTS, variant_fields
 
 HEAD_DIM = 64
-"""Width of a head in every ViT and DeiT from Ti to L, and in DINOv2's giant; others are rows of `SIZES` or `VARIANTS`."""
+"""Width of a head in every ViT and DeiT from Ti to L, and in DINOv2's giant; others: rows of `SIZES` or `VARIANTS`."""
 
 NAMED = ("num_heads", "act", "norm", "qk_scale", "position")
 """Fields that no shape shows and a variant settles."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.random import fork_rng
 
 from vitrail.core.errors import WeightsError
 from vitrail.models.config import ViTConfig
@@ -102,3 +103,23 @@ def _adapt_kernel(name: str, kernel: Tensor, wanted: torch.Size, in_chans: int) 
         exact = "" if new >= old else "; approximate, for patches are smaller"
         done.append(f"{name} carried from {old} to {new} pixels by the pseudo-inverse of resizing{exact}")
     return kernel, done
+
+
+def follow_rule(model: VisionTransformer, rule: str) -> VisionTransformer:
+    """Make a model carry its learned positions by another rule.
+
+    Args:
+        model: any.
+        rule: row of `RULES`.
+
+    Returns:
+        A model in evaluation mode that shares the weights and names the rule in its config.
+
+    Raises:
+        ConfigError: if there is no such rule, or the model's position follows none.
+    """
+    config = model.config.updated(**{"position.resize": rule})
+    with fork_rng(devices=[]), torch.device("meta"):
+        other = VisionTransformer(config)
+    other.load_state_dict(model.state_dict(), assign=True)
+    return other.eval()
