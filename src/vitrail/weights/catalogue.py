@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitrail.core.table import Table
-from vitrail.data.spec import HALF, IMAGENET_MEAN, IMAGENET_STD, ImageSpec
+from vitrail.data.spec import CLIP_MEAN, CLIP_STD, HALF, IMAGENET_MEAN, IMAGENET_STD, ImageSpec
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,19 @@ PIXELS: Table[Mapping[str, Any]] = Table(
     "preprocessing",
     {
         "half": {"mean": HALF, "std": HALF},
+        "half_squash": {"mean": HALF, "std": HALF, "mode": "squash"},
         "imagenet": {"mean": IMAGENET_MEAN, "std": IMAGENET_STD},
+        "dinov2": {"mean": IMAGENET_MEAN, "std": IMAGENET_STD, "crop_fraction": 0.875},
+        "dinov3": {"mean": IMAGENET_MEAN, "std": IMAGENET_STD, "mode": "squash", "interpolation": "bilinear"},
+        "clip": {"mean": CLIP_MEAN, "std": CLIP_STD},
+        "clip_squash": {"mean": CLIP_MEAN, "std": CLIP_STD, "mode": "squash"},
     },
 )
 
 APACHE = "apache-2.0"
 ROWS: dict[str, tuple[Any, ...]] = {
+    "test_vit.r160_in1k": ("half", 160, 0.95, 371_240, 1000, 40.982),
+    "test_vit2.r160_in1k": ("half", 160, 0.95, 455_720, 1000, 42.25),
     "vit_tiny_patch16_224.augreg_in21k": ("half", 224, 0.9, 9_740_115, 21843),
     "vit_tiny_patch16_224.augreg_in21k_ft_in1k": ("half", 224, 0.9, 5_717_416, 1000, 75.452),
     "vit_tiny_patch16_384.augreg_in21k_ft_in1k": ("half", 384, 1.0, 5_790_376, 1000, 78.438),
@@ -95,6 +102,22 @@ ROWS: dict[str, tuple[Any, ...]] = {
     "deit_base_patch16_384.fb_in1k": ("imagenet", 384, 1.0, 86_859_496, 1000, 83.108),
     "deit_base_distilled_patch16_224.fb_in1k": ("imagenet", 224, 0.9, 87_338_192, 1000, 83.384),
     "deit_base_distilled_patch16_384.fb_in1k": ("imagenet", 384, 1.0, 87_630_032, 1000, 85.438),
+    "deit3_small_patch16_224.fb_in1k": ("imagenet", 224, 0.9, 22_059_496, 1000, 81.382),
+    "deit3_small_patch16_224.fb_in22k_ft_in1k": ("imagenet", 224, 1.0, 22_059_496, 1000, 83.082),
+    "deit3_small_patch16_384.fb_in1k": ("imagenet", 384, 1.0, 22_205_416, 1000),
+    "deit3_small_patch16_384.fb_in22k_ft_in1k": ("imagenet", 384, 1.0, 22_205_416, 1000),
+    "deit3_medium_patch16_224.fb_in1k": ("imagenet", 224, 0.9, 38_849_512, 1000, 83.09),
+    "deit3_medium_patch16_224.fb_in22k_ft_in1k": ("imagenet", 224, 1.0, 38_849_512, 1000, 84.55),
+    "deit3_base_patch16_224.fb_in1k": ("imagenet", 224, 0.9, 86_585_320, 1000, 83.8),
+    "deit3_base_patch16_224.fb_in22k_ft_in1k": ("imagenet", 224, 1.0, 86_585_320, 1000, 85.728),
+    "deit3_base_patch16_384.fb_in1k": ("imagenet", 384, 1.0, 86_877_160, 1000),
+    "deit3_base_patch16_384.fb_in22k_ft_in1k": ("imagenet", 384, 1.0, 86_877_160, 1000),
+    "deit3_large_patch16_224.fb_in1k": ("imagenet", 224, 0.9, 304_374_760, 1000, 84.772),
+    "deit3_large_patch16_224.fb_in22k_ft_in1k": ("imagenet", 224, 1.0, 304_374_760, 1000, 86.99),
+    "deit3_large_patch16_384.fb_in1k": ("imagenet", 384, 1.0, 304_763_880, 1000),
+    "deit3_large_patch16_384.fb_in22k_ft_in1k": ("imagenet", 384, 1.0, 304_763_880, 1000),
+    "deit3_huge_patch14_224.fb_in1k": ("imagenet", 224, 0.9, 632_126_440, 1000, 85.204),
+    "deit3_huge_patch14_224.fb_in22k_ft_in1k": ("imagenet", 224, 1.0, 632_126_440, 1000, 87.18),
     "vit_base_patch16_224.mae": ("imagenet", 224, 0.9, 85_798_656, 0, None, "cc-by-nc-4.0"),
     "vit_large_patch16_224.mae": ("imagenet", 224, 0.9, 303_301_632, 0, None, "cc-by-nc-4.0"),
     "vit_huge_patch14_224.mae": ("imagenet", 224, 0.9, 630_764_800, 0, None, "cc-by-nc-4.0"),
@@ -102,6 +125,108 @@ ROWS: dict[str, tuple[Any, ...]] = {
     "vit_small_patch8_224.dino": ("imagenet", 224, 0.9, 21_670_272, 0),
     "vit_base_patch16_224.dino": ("imagenet", 224, 0.9, 85_798_656, 0),
     "vit_base_patch8_224.dino": ("imagenet", 224, 0.9, 85_807_872, 0),
+    "vit_small_patch14_dinov2.lvd142m": ("imagenet", 518, 1.0, 22_056_192, 0),
+    "vit_small_patch14_reg4_dinov2.lvd142m": ("imagenet", 518, 1.0, 22_057_344, 0),
+    "vit_base_patch14_dinov2.lvd142m": ("imagenet", 518, 1.0, 86_579_712, 0),
+    "vit_base_patch14_reg4_dinov2.lvd142m": ("imagenet", 518, 1.0, 86_582_016, 0),
+    "vit_large_patch14_dinov2.lvd142m": ("imagenet", 518, 1.0, 304_367_616, 0),
+    "vit_large_patch14_reg4_dinov2.lvd142m": ("imagenet", 518, 1.0, 304_370_688, 0),
+    "vit_giant_patch14_dinov2.lvd142m": ("imagenet", 518, 1.0, 1_136_479_232, 0),
+    "vit_giant_patch14_reg4_dinov2.lvd142m": ("imagenet", 518, 1.0, 1_136_483_840, 0),
+    "flexivit_small.1200ep_in1k": ("half", 240, 0.95, 22_061_416, 1000, 82.58),
+    "flexivit_small.300ep_in1k": ("half", 240, 0.95, 22_061_416, 1000, 82.17),
+    "flexivit_small.600ep_in1k": ("half", 240, 0.95, 22_061_416, 1000, 82.39),
+    "flexivit_base.patch30_in21k": ("half", 240, 0.95, 102_617_427, 21843),
+    "flexivit_base.patch16_in21k": ("half", 240, 0.95, 102_617_427, 21843),
+    "flexivit_base.1000ep_in21k": ("half", 240, 0.95, 102_617_427, 21843),
+    "flexivit_base.1200ep_in1k": ("half", 240, 0.95, 86_589_160, 1000, 84.68),
+    "flexivit_base.300ep_in1k": ("half", 240, 0.95, 86_589_160, 1000, 84.4),
+    "flexivit_base.300ep_in21k": ("half", 240, 0.95, 102_617_427, 21843),
+    "flexivit_base.600ep_in1k": ("half", 240, 0.95, 86_589_160, 1000, 84.56),
+    "flexivit_large.1200ep_in1k": ("half", 240, 0.95, 304_355_304, 1000, 85.65),
+    "flexivit_large.300ep_in1k": ("half", 240, 0.95, 304_355_304, 1000, 85.28),
+    "flexivit_large.600ep_in1k": ("half", 240, 0.95, 304_355_304, 1000, 85.53),
+    "vit_wee_patch16_reg1_gap_256.sbb_in1k": ("half", 256, 0.95, 13_422_568, 1000, 80.262),
+    "vit_little_patch16_reg1_gap_256.sbb_in12k": ("half", 256, 0.95, 25_988_589, 11821),
+    "vit_little_patch16_reg1_gap_256.sbb_in12k_ft_in1k": ("half", 256, 0.95, 22_515_048, 1000),
+    "vit_little_patch16_reg4_gap_256.sbb_in1k": ("half", 256, 0.95, 22_516_008, 1000, 82.52),
+    "vit_mediumd_patch16_reg4_gap_256.sbb2_e200_in12k": ("half", 256, 0.95, 69_660_205, 11821),
+    "vit_mediumd_patch16_reg4_gap_256.sbb2_e200_in12k_ft_in1k": ("half", 256, 0.95, 64_109_032, 1000),
+    "vit_mediumd_patch16_reg4_gap_256.sbb_in12k": ("half", 256, 0.95, 69_660_205, 11821),
+    "vit_mediumd_patch16_reg4_gap_256.sbb_in12k_ft_in1k": ("half", 256, 0.95, 64_109_032, 1000),
+    "vit_mediumd_patch16_reg4_gap_384.sbb2_e200_in12k_ft_in1k": ("half", 384, 1.0, 64_272_872, 1000),
+    "vit_medium_patch16_reg1_gap_256.sbb_in1k": ("half", 256, 0.95, 38_880_232, 1000),
+    "vit_medium_patch16_reg4_gap_256.sbb_in12k": ("half", 256, 0.95, 44_432_941, 11821),
+    "vit_medium_patch16_reg4_gap_256.sbb_in12k_ft_in1k": ("half", 256, 0.95, 38_881_768, 1000),
+    "vit_medium_patch16_reg4_gap_256.sbb_in1k": ("half", 256, 0.95, 38_881_768, 1000, 83.466),
+    "vit_betwixt_patch16_reg1_gap_256.sbb_in1k": ("half", 256, 0.95, 60_396_520, 1000),
+    "vit_betwixt_patch16_reg4_gap_256.sbb2_e200_in12k": ("half", 256, 0.95, 67_334_701, 11821),
+    "vit_betwixt_patch16_reg4_gap_256.sbb2_e200_in12k_ft_in1k": ("half", 256, 0.95, 60_398_440, 1000),
+    "vit_betwixt_patch16_reg4_gap_256.sbb_in12k": ("half", 256, 0.95, 67_334_701, 11821),
+    "vit_betwixt_patch16_reg4_gap_256.sbb_in12k_ft_in1k": ("half", 256, 0.95, 60_398_440, 1000),
+    "vit_betwixt_patch16_reg4_gap_256.sbb_in1k": ("half", 256, 0.95, 60_398_440, 1000, 83.71),
+    "vit_betwixt_patch16_reg4_gap_384.sbb2_e200_in12k_ft_in1k": ("half", 384, 1.0, 60_603_240, 1000),
+    "vit_so150m2_patch16_reg1_gap_256.sbb_e200_in12k": ("half", 256, 1.0, 145_073_453, 11821),
+    "vit_so150m2_patch16_reg1_gap_256.sbb_e200_in12k_ft_in1k": ("half", 256, 1.0, 136_059_560, 1000),
+    "vit_so150m2_patch16_reg1_gap_384.sbb_e200_in12k_ft_in1k": ("half", 384, 1.0, 136_325_800, 1000),
+    "vit_so150m2_patch16_reg1_gap_448.sbb_e200_in12k_ft_in1k": ("half_squash", 448, 1.0, 136_498_856, 1000, 88.074),
+    "vit_so150m_patch16_reg4_gap_256.sbb_e250_in12k": ("half", 256, 0.95, 143_837_997, 11821),
+    "vit_so150m_patch16_reg4_gap_256.sbb_e250_in12k_ft_in1k": ("half", 256, 0.95, 134_131_560, 1000),
+    "vit_so150m_patch16_reg4_gap_384.sbb_e250_in12k_ft_in1k": ("half", 384, 1.0, 134_418_280, 1000),
+    "vit_base_patch32_clip_224.laion2b_ft_in12k_in1k": ("clip", 224, 0.9, 88_225_000, 1000),
+    "vit_base_patch32_clip_224.laion2b_ft_in1k": ("clip", 224, 0.9, 88_225_000, 1000),
+    "vit_base_patch32_clip_224.openai_ft_in1k": ("clip", 224, 0.9, 88_225_000, 1000),
+    "vit_base_patch32_clip_384.laion2b_ft_in12k_in1k": ("clip", 384, 1.0, 88_297_960, 1000),
+    "vit_base_patch32_clip_384.openai_ft_in12k_in1k": ("clip_squash", 384, 0.95, 88_297_960, 1000),
+    "vit_base_patch32_clip_448.laion2b_ft_in12k_in1k": ("clip", 448, 1.0, 88_337_896, 1000),
+    "vit_base_patch16_clip_224.laion2b_ft_in12k": ("clip", 224, 0.9, 94_889_773, 11821),
+    "vit_base_patch16_clip_224.laion2b_ft_in12k_in1k": ("clip", 224, 0.95, 86_568_424, 1000, 86.204),
+    "vit_base_patch16_clip_224.laion2b_ft_in1k": ("clip", 224, 1.0, 86_568_424, 1000),
+    "vit_base_patch16_clip_224.openai_ft_in12k": ("clip", 224, 0.9, 94_889_773, 11821),
+    "vit_base_patch16_clip_224.openai_ft_in12k_in1k": ("clip", 224, 0.95, 86_568_424, 1000),
+    "vit_base_patch16_clip_224.openai_ft_in1k": ("clip", 224, 0.9, 86_568_424, 1000, 85.282),
+    "vit_base_patch16_clip_384.laion2b_ft_in12k_in1k": ("clip_squash", 384, 1.0, 86_860_264, 1000),
+    "vit_base_patch16_clip_384.laion2b_ft_in1k": ("clip_squash", 384, 1.0, 86_860_264, 1000),
+    "vit_base_patch16_clip_384.openai_ft_in12k_in1k": ("clip_squash", 384, 0.95, 86_860_264, 1000),
+    "vit_base_patch16_clip_384.openai_ft_in1k": ("clip_squash", 384, 1.0, 86_860_264, 1000),
+    "vit_large_patch14_clip_224.laion2b_ft_in12k": ("half", 224, 1.0, 315_296_301, 11821),
+    "vit_large_patch14_clip_224.laion2b_ft_in12k_in1k": ("half", 224, 1.0, 304_204_776, 1000),
+    "vit_large_patch14_clip_224.laion2b_ft_in1k": ("half", 224, 1.0, 304_204_776, 1000),
+    "vit_large_patch14_clip_224.openai_ft_in12k": ("clip", 224, 1.0, 315_296_301, 11821),
+    "vit_large_patch14_clip_224.openai_ft_in12k_in1k": ("clip", 224, 1.0, 304_204_776, 1000),
+    "vit_large_patch14_clip_224.openai_ft_in1k": ("clip", 224, 1.0, 304_204_776, 1000),
+    "vit_large_patch14_clip_336.laion2b_ft_in12k_in1k": ("half_squash", 336, 1.0, 304_532_456, 1000),
+    "vit_large_patch14_clip_336.laion2b_ft_in1k": ("half_squash", 336, 1.0, 304_532_456, 1000),
+    "vit_large_patch14_clip_336.openai_ft_in12k_in1k": ("clip_squash", 336, 1.0, 304_532_456, 1000),
+    "vit_huge_patch14_clip_224.laion2b_ft_in12k": ("clip", 224, 1.0, 645_908_781, 11821),
+    "vit_huge_patch14_clip_224.laion2b_ft_in12k_in1k": ("clip", 224, 1.0, 632_047_080, 1000),
+    "vit_huge_patch14_clip_224.laion2b_ft_in1k": ("clip", 224, 1.0, 632_047_080, 1000),
+    "vit_huge_patch14_clip_336.laion2b_ft_in12k_in1k": ("clip_squash", 336, 1.0, 632_456_680, 1000),
+    "vit_base_patch32_siglip_256.v2_webli": ("half", 256, 0.9, 94_552_320, 0),
+    "vit_base_patch16_siglip_224.v2_webli": ("half", 224, 0.9, 92_884_224, 0),
+    "vit_base_patch16_siglip_224.webli": ("half", 224, 0.9, 92_884_224, 0),
+    "vit_base_patch16_siglip_256.v2_webli": ("half", 256, 0.9, 92_930_304, 0),
+    "vit_base_patch16_siglip_256.webli": ("half", 256, 0.9, 92_930_304, 0),
+    "vit_base_patch16_siglip_384.v2_webli": ("half", 384, 0.9, 93_176_064, 0),
+    "vit_base_patch16_siglip_384.webli": ("half", 384, 0.9, 93_176_064, 0),
+    "vit_base_patch16_siglip_512.v2_webli": ("half", 512, 0.9, 93_520_128, 0),
+    "vit_base_patch16_siglip_512.webli": ("half", 512, 0.9, 93_520_128, 0),
+    "vit_large_patch16_siglip_256.v2_webli": ("half", 256, 0.9, 315_956_224, 0),
+    "vit_large_patch16_siglip_256.webli": ("half", 256, 0.9, 315_956_224, 0),
+    "vit_large_patch16_siglip_384.v2_webli": ("half", 384, 0.9, 316_283_904, 0),
+    "vit_large_patch16_siglip_384.webli": ("half", 384, 0.9, 316_283_904, 0),
+    "vit_large_patch16_siglip_512.v2_webli": ("half", 512, 0.9, 316_742_656, 0),
+    "vit_so400m_patch16_siglip_256.v2_webli": ("half", 256, 0.9, 427_888_064, 0),
+    "vit_so400m_patch16_siglip_384.v2_webli": ("half", 384, 0.9, 428_256_704, 0),
+    "vit_so400m_patch16_siglip_512.v2_webli": ("half", 512, 0.9, 428_772_800, 0),
+    "vit_so400m_patch14_siglip_224.v2_webli": ("half", 224, 0.9, 427_680_704, 0),
+    "vit_so400m_patch14_siglip_224.webli": ("half", 224, 0.9, 427_680_704, 0),
+    "vit_so400m_patch14_siglip_378.v2_webli": ("half", 378, 0.9, 428_225_600, 0),
+    "vit_so400m_patch14_siglip_378.webli": ("half", 378, 0.9, 428_225_600, 0),
+    "vit_so400m_patch14_siglip_378.webli_ft_in1k": ("half_squash", 378, 1.0, 429_378_600, 1000, 89.41),
+    "vit_so400m_patch14_siglip_gap_378.webli_ft_in1k": ("half_squash", 378, 1.0, 414_140_248, 1000),
+    "vit_giantopt_patch16_siglip_256.v2_webli": ("half", 256, 0.9, 1_163_168_256, 0),
+    "vit_giantopt_patch16_siglip_384.v2_webli": ("half", 384, 0.9, 1_163_659_776, 0),
 }
 """Name in timm → row of `PIXELS`, side, part kept by the crop, parameters, classes, top-1 in % and licence if it is not
 Apache's. Top-1: timm's results-imagenet.csv of 1.0.31, crop as here."""
@@ -117,9 +242,46 @@ def _of_timm(
     return Pretrained(f"timm/{name}", name.partition(".")[0], licence, spec, parameters, classes, part, source)
 
 
+DINO_2_ROWS: dict[str, tuple[str, str, int, float]] = {
+    "dinov2_small": ("dinov2-small", "vit_small_patch14_dinov2", 22_056_192, 81.1),
+    "dinov2_base": ("dinov2-base", "vit_base_patch14_dinov2", 86_579_712, 84.5),
+    "dinov2_large": ("dinov2-large", "vit_large_patch14_dinov2", 304_367_616, 86.3),
+    "dinov2_giant": ("dinov2-giant", "vit_giant_patch14_dinov2", 1_136_479_232, 86.5),
+    "dinov2_small_reg4": ("dinov2-with-registers-small", "vit_small_patch14_reg4_dinov2", 22_057_728, 80.9),
+    "dinov2_base_reg4": ("dinov2-with-registers-base", "vit_base_patch14_reg4_dinov2", 86_582_784, 84.6),
+    "dinov2_large_reg4": ("dinov2-with-registers-large", "vit_large_patch14_reg4_dinov2", 304_371_712, 86.7),
+    "dinov2_giant_reg4": ("dinov2-with-registers-giant", "vit_giant_patch14_reg4_dinov2", 1_136_485_376, 87.1),
+}
+"""Name → facebook's repository, architecture, parameters without the mask token, top-1 in % of a linear classifier on
+frozen features, at 224 pixels (facebookresearch/dinov2). The preprocessing is that of transformers' conversion."""
+
+DINO_3_ROWS: dict[str, tuple[str, str, int]] = {
+    "dinov3_small": ("dinov3-vits16-pretrain-lvd1689m", "vit_small_patch16_dinov3", 21_596_160),
+    "dinov3_small_plus": ("dinov3-vits16plus-pretrain-lvd1689m", "vit_small_plus_patch16_dinov3", 28_692_480),
+    "dinov3_base": ("dinov3-vitb16-pretrain-lvd1689m", "vit_base_patch16_dinov3", 85_659_648),
+    "dinov3_large": ("dinov3-vitl16-pretrain-lvd1689m", "vit_large_patch16_dinov3", 303_128_576),
+    "dinov3_huge_plus": ("dinov3-vith16plus-pretrain-lvd1689m", "vit_huge_plus_patch16_dinov3", 840_591_360),
+    "dinov3_7b": ("dinov3-vit7b16-pretrain-lvd1689m", "vit_7b_patch16_dinov3", 6_716_030_976),
+}
+"""Likewise; their owner gives them to those who accept a licence of its own. No top-1 is published, but on ReaL."""
+
+
+def _of_facebook(
+    pixels: str, licence: str, repo: str, architecture: str, parameters: int, top1: float | None = None
+) -> Pretrained:
+    part = None if top1 is None else round(top1 / 100, 6)
+    source = "" if top1 is None else "facebookresearch/dinov2, linear classifier on frozen features"
+    spec = ImageSpec(**PIXELS[pixels])
+    return Pretrained(f"facebook/{repo}", architecture, licence, spec, parameters, 0, part, source)
+
+
 PRETRAINED: Table[Pretrained] = Table(
     "set of weights",
-    {name: _of_timm(name, *row) for name, row in ROWS.items()},
+    {
+        **{name: _of_timm(name, *row) for name, row in ROWS.items()},
+        **{name: _of_facebook("dinov2", APACHE, *row) for name, row in DINO_2_ROWS.items()},
+        **{name: _of_facebook("dinov3", "dinov3-license", *row) for name, row in DINO_3_ROWS.items()},
+    },
     listing="`vitrail models --pretrained` lists all names",
 )
 
