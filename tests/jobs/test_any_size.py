@@ -18,7 +18,7 @@ from vitrail.cli.main import main
 from vitrail.core.errors import ConfigError
 from vitrail.data.decode import decode
 from vitrail.jobs.embed import embed_paths
-from vitrail.weights.model_file import load_model
+from vitrail.weights.model_file import ModelRecord, load_model, save_model
 
 SHAPES = ((20, 30), (30, 20), (24, 24), (9, 80), (1, 300), (21, 31), (300, 1), (40, 60), (5, 5))
 BAD = 4
@@ -215,3 +215,17 @@ def test_the_command_line_takes_whole_images(timms, files, tmp_path, capsys):
     assert main(["embed", str(timms[1]), *files, *flags, *out, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["shape"] == [None, 128]
     assert main(["convert", str(timms[1]), str(tmp_path / "out"), "--format", "vitrail", "--dynamic"]) == 2
+
+
+def test_images_that_patches_do_not_tile_are_padded(tmp_path):
+    """Tiles of one pixel keep an aspect to the pixel, and the model pads what its patches do not tile."""
+    fields = {"img_size": 16, "patch_size": 4, "embed_dim": 16, "depth": 2, "num_heads": 2, "num_classes": 2}
+    config = vitrail.ViTConfig.of(**fields, dynamic=True, dynamic_pad=True)
+    record = ModelRecord(config, ("red", "blue"), vitrail.ImageSpec((16, 16), mode="keep"))
+    save_model(tmp_path / "model.safetensors", vitrail.VisionTransformer(config), record)
+    predictor = vitrail.load(tmp_path / "model.safetensors")
+    images = [np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in SHAPES]
+    sizes = {predictor.spec.size_for(*shape[::-1]) for shape in SHAPES}
+    assert any(height % 4 or width % 4 for height, width in sizes)
+    expected = [alone(predictor, image)[1] for image in images]
+    np.testing.assert_allclose(predictor.logits(images), expected, atol=1e-5)
