@@ -214,6 +214,25 @@ WRONG = {
     "unwritable table": (["evaluate", "{run}", "digits", "--out", "{wrong}/file/x.csv"], "x.csv", "--out"),
     "table is the data": (["evaluate", "{run}", "{wrong}/digits.csv", "--out", "{wrong}/digits.csv"], "inputs", "name"),
     "table is a folder": (["evaluate", "{run}", "digits", "--out", "{wrong}/folder.csv"], "folder", "file name"),
+    "probe of one class": (["evaluate", "{run}", "{wrong}/one", "--probe", "knn"], "one class", "another class"),
+    "more shots than images": (
+        ["evaluate", "{run}", "digits", "--probe", "fewshot", "--shots", "999"],
+        "fewer than shots = 999",
+        "shots",
+    ),
+    "unknown probe": (["evaluate", "{run}", "digits", "--probe", "svm"], "svm", "--help"),
+    "probe of what it learned": (["evaluate", "{run}", "digits", "--probe", "knn", "--split", "train"], "learn", "val"),
+    "shots without a probe": (["evaluate", "{run}", "digits", "--shots", "3"], "--shots", "leave"),
+    "shots of another probe": (
+        ["evaluate", "{run}", "digits", "--probe", "knn", "--shots", "3"],
+        "--shots",
+        "--probe fewshot",
+    ),
+    "answers of a probe": (
+        ["evaluate", "{run}", "digits", "--probe", "knn", "--out", "{wrong}/x.csv"],
+        "--out",
+        "--json",
+    ),
     "convert into an unknown format": (["convert", "{run}", "{wrong}/new", "--format", "tim"], "tim", "timm"),
     "convert into a format that is read only": (
         ["convert", "{run}", "{wrong}/new", "--format", "deit"],

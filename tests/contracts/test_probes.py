@@ -22,6 +22,7 @@ def parts():
 
 @pytest.mark.parametrize("name", PROBES)
 def test_figures_have_the_names_of_the_contract(name, parts):
+    assert PROBES[name].name == name
     found = dict(PROBES[name].measure(*parts, NAMES))
     assert 0.6 < found["top1"] <= found["top5"] <= 1
     assert found["n"] == 300
@@ -79,7 +80,7 @@ def test_validation_images_are_learned_from_once_they_have_chosen(parts):
         seen.append((len(x), len(points), values))
         return (np.eye(num_classes)[np.arange(len(points)) % num_classes] for _ in values)
 
-    probe = ChosenProbe("k", (2, 1), scores)
+    probe = ChosenProbe("one", "k", (2, 1), scores)
     dict(probe.measure(train, val, measured, NAMES))
     dict(probe.measure(train, val, val, NAMES))
     assert seen == [(500, 200, (2, 1)), (700, 300, (2,)), (500, 200, (2, 1)), (500, 200, (2,))]

@@ -182,6 +182,7 @@ def test_fashion_mnist_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "debian")
     monkeypatch.setattr(fashion_mnist, "_download", fail)
+    monkeypatch.delenv("VITRAIL_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("VITRAIL_DATA", raising=False)
     with pytest.raises(DataError, match="no route to host") as caught:
@@ -198,6 +199,7 @@ def test_fashion_mnist_downloaded_once(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "debian")
     monkeypatch.setattr(fashion_mnist, "_download", download)
+    monkeypatch.delenv("VITRAIL_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("VITRAIL_DATA", raising=False)
     assert len(open_dataset("fashion-mnist").splits["test"]) == len(open_dataset("fashion-mnist").splits["test"]) == 20

@@ -49,6 +49,7 @@ def test_each_pool_is_what_it_says(kind):
         expected["class_token"] = final(tokens[:, 0])
     own = {"map": model.attn_pool(tokens, prefix), "none": tokens}
     expected["model"] = own[kind] if kind in own else expected["mean" if "mean" in kind else "class_token"]
+    expected["pre_logits"] = model.pre_logits(expected["model"])
     for pool, features in expected.items():
         module = Features(model, pool)
         torch.testing.assert_close(module(images), features)
@@ -72,4 +73,4 @@ def test_unknown_pools_are_answered_with_the_known():
     with pytest.raises(vitrail.ConfigError, match="'mena'") as caught:
         Features(build(), "mena")
     assert "mean" in caught.value.hint
-    assert list(FEATURES) == ["model", "class_token", "mean", "tokens"]
+    assert list(FEATURES) == ["model", "pre_logits", "class_token", "mean", "tokens"]

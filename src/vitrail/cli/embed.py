@@ -17,9 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser)
     parser.add_argument("--out", metavar="FILE", required=True, help="write the features to this .parquet file")
     parser.add_argument(
-        "--pool", default="model", choices=("model", "class_token", "mean", "tokens"),
-        help="what to take: the input of the model's head, the class token, the mean of the patches, or all tokens "
-        "(default: model)",
+        "--pool", default="model", choices=("model", "pre_logits", "class_token", "mean", "tokens"),
+        help="what to take: the input of the model's head, the same after its representation layer, the class token, "
+        "the mean of the patches, or all tokens (default: model)",
     )  # fmt: skip
 
 

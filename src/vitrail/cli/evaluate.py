@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from vitrail.cli.parser import positive_int
 from vitrail.cli.reference import add_reference, add_sizes, load_reference
+from vitrail.core.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +20,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", help="labelled images, as for `vitrail fit`")
     parser.add_argument(
         "--split", default="test", choices=("test", "val", "train"), help="which images (default: test)"
+    )
+    parser.add_argument(
+        "--probe",
+        choices=("knn", "least-squares", "linear", "fewshot"),
+        help="measure not the model's own answers, but a simple classifier of its frozen features, learned on the "
+        "training split: nearest neighbours, least squares, logistic regression, or the paper's few-shot protocol",
+    )
+    parser.add_argument("--shots", type=positive_int, metavar="N", help="images of each class for fewshot (default: 5)")
+    parser.add_argument(
+        "--pool",
+        choices=("model", "pre_logits", "class_token", "mean"),
+        help="which features to probe, as for `vitrail embed` (default: what the last layer of the head reads)",
     )
     parser.add_argument("--out", metavar="FILE", help="write the answer for every image: .csv or .parquet")
     parser.add_argument("--strict", action="store_true", help="stop if one image cannot be used")
@@ -35,6 +49,12 @@ def run(options: argparse.Namespace) -> None:
     from vitrail.jobs.digest import digest_evaluation
     from vitrail.jobs.evaluate import evaluate
 
+    if options.probe:
+        _probe(options)
+        return
+    for flag in ("shots", "pool"):
+        if getattr(options, flag):
+            raise UsageError(f"--{flag} was given without --probe, for which it is", hint=f"leave --{flag} out")
     with Console() as console:
         evaluation = evaluate(
             load_reference(options),
@@ -50,3 +70,31 @@ def run(options: argparse.Namespace) -> None:
         sizes = " --dynamic" * options.dynamic + (f" --image-size {options.image_size}" if options.image_size else "")
         next_command = f"vitrail predict {options.reference} IMAGE…{sizes}"
         print_glance(digest_evaluation(evaluation, {"answers": options.out} if options.out else {}, next_command))
+
+
+def _probe(options: argparse.Namespace) -> None:
+    """Measure a probe, and print the figures."""
+    from vitrail.cli.console import Console, print_json
+    from vitrail.cli.glance import print_probe
+    from vitrail.evaluation.probes import FewShotProbe
+    from vitrail.jobs.probe import probe_features
+
+    if options.out:
+        raise UsageError("--out was given beside --probe, which has figures only", hint="leave --out out; see --json")
+    if options.shots and options.probe != "fewshot":
+        raise UsageError(f"--shots was given beside --probe {options.probe}", hint="give --probe fewshot")
+    probe = FewShotProbe(options.shots) if options.shots else options.probe
+    with Console() as console:
+        result = probe_features(
+            load_reference(options),
+            options.data,
+            probe,
+            options.split,
+            listener=console,
+            pool=options.pool,
+            strict=options.strict,
+        )
+    if options.json:
+        print_json(result.to_json())
+    else:
+        print_probe(result)

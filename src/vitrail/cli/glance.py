@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from vitrail.jobs.digest import Digest
+    from vitrail.jobs.probe import ProbeResult
 
 PIPED_WIDTH = 100
 """Columns to lay tables out in where there is no terminal."""
@@ -26,12 +28,44 @@ def print_glance(digest: Digest) -> None:
     Args:
         digest: what to say.
     """
-    from rich.console import Console
-
-    terminal = sys.stdout.isatty()
-    console = Console(highlight=False, width=None if terminal else PIPED_WIDTH)
+    console = _console()
     for name, value in _rows(digest, console):
         _print_row(console, name, value)
+
+
+def print_probe(result: ProbeResult) -> None:
+    """Print what a probe found on stdout, as `print_glance` does.
+
+    Args:
+        result: what to say.
+    """
+    from vitrail.report.text import duration, percent
+
+    metrics, console = result.metrics, _console()
+    chosen = dict(metrics.get("chosen", {}))
+    if chosen:
+        top1, n = chosen.pop("val_top1"), chosen.pop("val_n")
+        setting = ", ".join(f"{name} = {value:g}" for name, value in chosen.items())
+        how = f"{setting}, chosen on {n:,} validation images ({percent(top1, 2)} there)"
+    else:
+        draws = ", ".join(percent(top1, 2) for top1 in metrics["draws"].values())
+        how = f"{metrics['shots']} images of each class; mean of {len(metrics['draws'])} draws: {draws}"
+    computed = f"; features of {result.computed:,} images were computed" if result.computed else "; features were known"
+    rows: list[tuple[str, Any]] = [
+        (f"{result.split} accuracy", _headline(metrics)),
+        ("", _more(metrics)),
+        ("probe", plain(f"{result.probe} on frozen features ({result.pool}): {how}")),
+        ("time", duration(result.seconds) + computed),
+        ("model", str(result.model)),
+    ]
+    for name, value in rows:
+        _print_row(console, name, value)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def _print_row(console: Console, name: str, value: Any) -> None:
@@ -51,20 +85,12 @@ def _print_row(console: Console, name: str, value: Any) -> None:
 
 
 def _rows(digest: Digest, console: Console) -> list[tuple[str, Any]]:
-    from rich.text import Text
-
     from vitrail.report.text import duration, percent
 
     metrics = digest.evaluation.metrics
-    low, high = metrics["interval"]
-    headline = Text.assemble(
-        (plain(percent(metrics["top1"], 2)), "bold green"),
-        plain(f"   95 % interval {percent(low, 2)} … {percent(high, 2)}, n = {metrics['n']:,}"),
-    )
-    more = {"top-5": metrics.get("top5"), "balanced": metrics["balanced_accuracy"], "macro-F1": metrics["macro_f1"]}
     rows: list[tuple[str, Any]] = [
-        (f"{digest.evaluation.split} accuracy", headline),
-        ("", ", ".join(f"{name} {plain(percent(value, 2))}" for name, value in more.items() if value is not None)),
+        (f"{digest.evaluation.split} accuracy", _headline(metrics)),
+        ("", _more(metrics)),
         ("calibration", _calibration(metrics)),
     ]
     if digest.validation:
@@ -84,6 +110,25 @@ def _rows(digest: Digest, console: Console) -> list[tuple[str, Any]]:
     rows.append(("time", duration(digest.seconds) + (f" ({parts})" if parts else "")))
     rows += digest.files.items()
     return [*rows, ("next", (digest.command, "bold"))] if digest.command else rows
+
+
+def _headline(metrics: dict[str, Any]) -> Text:
+    from rich.text import Text
+
+    from vitrail.report.text import percent
+
+    low, high = metrics["interval"]
+    return Text.assemble(
+        (plain(percent(metrics["top1"], 2)), "bold green"),
+        plain(f"   95 % interval {percent(low, 2)} … {percent(high, 2)}, n = {metrics['n']:,}"),
+    )
+
+
+def _more(metrics: dict[str, Any]) -> str:
+    from vitrail.report.text import percent
+
+    more = {"top-5": metrics.get("top5"), "balanced": metrics["balanced_accuracy"], "macro-F1": metrics["macro_f1"]}
+    return ", ".join(f"{name} {plain(percent(value, 2))}" for name, value in more.items() if value is not None)
 
 
 def _calibration(metrics: dict[str, Any]) -> str:

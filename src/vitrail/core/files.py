@@ -79,6 +79,16 @@ def as_text(name: str) -> str:
     return name.encode(errors="backslashreplace").decode()
 
 
+def cache_folder() -> Path:
+    """Say where vitrail keeps what can be made again.
+
+    Returns:
+        $VITRAIL_CACHE, else `vitrail` in $XDG_CACHE_HOME, else in `~/.cache`; it need not exist.
+    """
+    given = os.environ.get("VITRAIL_CACHE")
+    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vitrail"
+
+
 def append_line(path: Path, record: object) -> None:
     """Add one JSON object as a line to a file.
 

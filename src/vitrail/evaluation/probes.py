@@ -6,9 +6,10 @@ measured on.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,9 +40,12 @@ class Labelled:
         return Labelled(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]))
 
 
-class Probe(Protocol):
+class Probe(ABC):
     """Be a row of `PROBES`."""
 
+    name: str
+
+    @abstractmethod
     def measure(
         self, train: Labelled, val: Labelled, measured: Labelled, classes: Sequence[str]
     ) -> Iterator[tuple[str, Any]]:
@@ -60,7 +64,6 @@ class Probe(Protocol):
         Raises:
             DataError: if there are not images enough to learn from.
         """
-        ...
 
 
 @dataclass(frozen=True)
@@ -77,15 +80,17 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class ChosenProbe:
+class ChosenProbe(Probe):
     """Be a classifier with one setting that regularises it, chosen on validation.
 
     Args:
-        setting: what it is called.
+        name: what it is called.
+        setting: what the setting is called.
         values: from the strongest regularisation to the weakest; of equal accuracies the first counts.
         scores: (x, y, points, number of classes, values) → scores of the points, for each value.
     """
 
+    name: str
     setting: str
     values: tuple[float, ...]
     scores: Callable[..., Iterator[Scores]]
@@ -120,16 +125,18 @@ class ChosenProbe:
 
 
 @dataclass(frozen=True)
-class FewShotProbe:
+class FewShotProbe(Probe):
     """Be the paper's few-shot accuracy: least squares on a few images of each class, averaged over draws.
 
     Args:
         shots: images of each class.
         seeds: one for each draw from the training images.
+        name: what it is called.
     """
 
     shots: int = 5
     seeds: tuple[int, ...] = (0, 1, 2)
+    name: str = "fewshot"
 
     def measure(
         self, train: Labelled, val: Labelled, measured: Labelled, classes: Sequence[str]
@@ -171,9 +178,11 @@ def probe_metrics(scores: Scores, labels: Labels) -> Iterator[tuple[str, Any]]:
     yield "macro_f1", float(f1[true + predicted > 0].mean())
 
 
-NEAREST = ChosenProbe("k", (200, 100, 50, 20, 10, 5, 3, 1), neighbour_votes)
-LEAST_SQUARES = ChosenProbe("penalty", tuple(2.0**power for power in range(19, -11, -1)), least_squares)
-LINEAR = ChosenProbe("penalty", tuple(10.0 ** (half / 2) for half in range(8, -5, -1)), logistic_regression)
+NEAREST = ChosenProbe("knn", "k", (200, 100, 50, 20, 10, 5, 3, 1), neighbour_votes)
+LEAST_SQUARES = ChosenProbe(
+    "least-squares", "penalty", tuple(2.0**power for power in range(19, -11, -1)), least_squares
+)
+LINEAR = ChosenProbe("linear", "penalty", tuple(10.0 ** (half / 2) for half in range(8, -5, -1)), logistic_regression)
 
 CHOSEN: Table[ChosenProbe] = Table("probe", {"knn": NEAREST, "least-squares": LEAST_SQUARES, "linear": LINEAR})
 PROBES: Table[Probe] = Table("probe", {**CHOSEN, "fewshot": FewShotProbe()})

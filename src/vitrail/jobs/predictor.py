@@ -142,7 +142,7 @@ class Predictor:
 
         Args:
             images: one image or several.
-            pool: "model" for the input of the head, "class_token", "mean" of the patches, or "tokens" for all.
+            pool: row of `FEATURES`: "model" for the input of the head, "mean" of the patches, "tokens" for all …
 
         Returns:
             (n, dim) float32; (n, tokens, dim) for "tokens".

@@ -16,6 +16,10 @@ def _model(model: VisionTransformer, tokens: Tensor) -> Tensor:
     return model.fc_norm(model.attn_pool(tokens, model.config.tokens.count))
 
 
+def _pre_logits(model: VisionTransformer, tokens: Tensor) -> Tensor:
+    return model.pre_logits(_model(model, tokens))
+
+
 def _class_token(model: VisionTransformer, tokens: Tensor) -> Tensor:
     return model.fc_norm(tokens[:, 0])
 
@@ -29,21 +33,23 @@ def _tokens(model: VisionTransformer, tokens: Tensor) -> Tensor:
 
 
 FEATURES: Table[Callable[[VisionTransformer, Tensor], Tensor]] = Table(
-    "pool of features", {"model": _model, "class_token": _class_token, "mean": _mean, "tokens": _tokens}
+    "pool of features",
+    {"model": _model, "pre_logits": _pre_logits, "class_token": _class_token, "mean": _mean, "tokens": _tokens},
 )
 
 
 class Features(nn.Module):
     """Give features of images in place of logits.
 
-    A representation layer (`pre_logits`) counts as part of the head. The final normalisation is applied once, where the
-    model has it: to the tokens, or to the pooled vector. `tokens` are what `forward_features` gives, so without it in
-    the second case.
+    A representation layer counts as part of the head, but for "pre_logits". The final normalisation is applied once,
+    where the model has it: to the tokens, or to the pooled vector. `tokens` are what `forward_features` gives, so
+    without it in the second case.
 
     Args:
         model: the Vision Transformer.
-        pool: row of `FEATURES`. "model": what the model's own pooling gives, the input of its head; "class_token";
-            "mean": the mean of the patches; "tokens": every token, those before the patches first.
+        pool: row of `FEATURES`. "model": what the model's own pooling gives, the input of its head; "pre_logits": the
+            same after the representation layer, if there is one; "class_token"; "mean": the mean of the patches;
+            "tokens": every token, those before the patches first.
 
     Raises:
         ConfigError: for an unknown pool, or for the class token of a model that has none.
@@ -70,5 +76,7 @@ class Features(nn.Module):
         """
         config = self.model.config
         rows, columns = grid or config.grid
-        per_token = self.reduce is _tokens or (self.reduce is _model and config.pool.per_token)
-        return (config.tokens.count + rows * columns, config.embed_dim) if per_token else (config.embed_dim,)
+        per_token = self.reduce is _tokens or (self.reduce in (_model, _pre_logits) and config.pool.per_token)
+        dim = config.representation_size if self.reduce is _pre_logits else None
+        shape = (dim or config.embed_dim,)
+        return (config.tokens.count + rows * columns, *shape) if per_token else shape

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrail.core.errors import DataError
+from vitrail.core.files import cache_folder
 from vitrail.data.dataset import Samples, Traits
 from vitrail.data.sources.listing import Listing
 
@@ -54,7 +55,7 @@ def find() -> Path:
     Raises:
         DataError: if it is nowhere and cannot be downloaded.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vitrail" / NAME
+    cache = cache_folder() / NAME
     downloaded = cache / "FashionMNIST" / "raw"
     given = os.environ.get("VITRAIL_DATA")
     places = [*([Path(given) / NAME] if given else []), DEBIAN, downloaded]
