@@ -30,7 +30,8 @@ class Repository:
 
     def commit(self, files: Mapping[str, bytes], ref: str = "main") -> str:
         """Add a commit and move a branch to it."""
-        digest = hashlib.sha1(repr((sorted(files.items()), self.refs.get(ref))).encode()).hexdigest()
+        listed = sorted((path, hashlib.sha256(content).hexdigest()) for path, content in files.items())
+        digest = hashlib.sha1(repr((listed, self.refs.get(ref))).encode()).hexdigest()
         self.commits[digest] = dict(files)
         self.refs[ref] = digest
         return digest

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import transformers
 from huggingface_hub import constants
 from PIL import Image
 from safetensors.torch import load_file
@@ -17,6 +18,7 @@ from vitrail.data.spec import ImageSpec
 from vitrail.jobs.events import Note
 from vitrail.jobs.plan import Plan
 from vitrail.models import VisionTransformer, ViTConfig
+from vitrail.weights.catalogue import PRETRAINED
 from vitrail.weights.formats import FORMATS
 from vitrail.weights.model_file import ModelRecord, load_model, save_model
 
@@ -63,6 +65,23 @@ def test_load(hub, written, image):
     source = {"source": f"hf:google/tiny@{commit}", "licence": "cc-by-nc-4.0"}
     assert source.items() <= mine.record.training["weights"].items()
     assert mine.path.name == commit
+
+
+@torch.no_grad()
+def test_real_weights_by_their_name_in_the_catalogue(hub, real_weights, image, monkeypatch):
+    folder = real_weights / "dinov2-small"
+    commit = hub.add("facebook/dinov2-small", files_of(folder)).refs["main"]
+    predictor = vitrail.load("dinov2_small")
+    hub.close()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    again = vitrail.load(f"hf:facebook/dinov2-small@{commit}")
+    features = predictor.embed(image)
+    assert np.array_equal(features, again.embed(image))
+    pixels = torch.randn(2, 3, *predictor.spec.size)
+    theirs = transformers.AutoModel.from_pretrained(folder).eval()(pixels).last_hidden_state
+    assert (predictor.model.forward_features(pixels) - theirs).abs().max() <= 1e-4
+    count = sum(value.numel() for value in predictor.model.parameters())
+    assert count == PRETRAINED["dinov2_small"].parameters
 
 
 def test_a_model_file_of_vitrail(hub, tmp_path, image):
