@@ -18,6 +18,8 @@ TINY = {
     "num_classes": 3,
 }  # fmt: skip
 
+RISK = ((0.9, 3, 0), (0.4, 10, 2))
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "distilled": {"distilled": True},
@@ -44,7 +46,7 @@ def _make(**fields: Any) -> tuple[VisionTransformer, ModelRecord]:
     )
     training = {"seed": 3, "recipe": {"optimizer": {"lr": 1e-3, "clip": None, "betas": [0.9, 0.999]}}, "start": ""}
     data = {"reference": "a/b", "splits": {"train": 10, "val": 2}, "made_splits": ["val"]}
-    return model.eval(), ModelRecord(config, ("a cat", "größer", "犬"), spec, 1.25, training, data)
+    return model.eval(), ModelRecord(config, ("a cat", "größer", "犬"), spec, 1.25, training, data, RISK)
 
 
 @pytest.fixture(scope="session")

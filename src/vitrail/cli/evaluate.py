@@ -34,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which features to probe, as for `vitrail embed` (default: what the last layer of the head reads)",
     )
     parser.add_argument("--out", metavar="FILE", help="write the answer for every image: .csv or .parquet")
+    parser.add_argument(
+        "--max-error", type=float, metavar="E", help="say how many images are answered if at most this part of the "
+        "answers may be wrong",
+    )  # fmt: skip
+    parser.add_argument("--against", metavar="REF", help="a second model: say which is better on these images")
     parser.add_argument("--strict", action="store_true", help="stop if one image cannot be used")
     parser.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
 
@@ -46,6 +51,7 @@ def run(options: argparse.Namespace) -> None:
     """
     from vitrail.cli.console import Console, print_json
     from vitrail.cli.glance import print_glance
+    from vitrail.jobs.compare import contest
     from vitrail.jobs.digest import digest_evaluation
     from vitrail.jobs.evaluate import evaluate
 
@@ -63,13 +69,19 @@ def run(options: argparse.Namespace) -> None:
             listener=console,
             strict=options.strict,
             out=options.out,
+            max_error=options.max_error,
         )
+        other = None
+        if options.against:
+            other = contest(evaluation, evaluate(options.against, options.data, options.split, listener=console))
     if options.json:
-        print_json(evaluation.to_json())
+        print_json(evaluation.to_json() | ({"against": other.to_json()} if other else {}))
     else:
         sizes = " --dynamic" * options.dynamic + (f" --image-size {options.image_size}" if options.image_size else "")
         next_command = f"vitrail predict {options.reference} IMAGE…{sizes}"
         print_glance(digest_evaluation(evaluation, {"answers": options.out} if options.out else {}, next_command))
+        if other:
+            print(other.sentence())
 
 
 def _probe(options: argparse.Namespace) -> None:
@@ -79,8 +91,10 @@ def _probe(options: argparse.Namespace) -> None:
     from vitrail.evaluation.probes import FewShotProbe
     from vitrail.jobs.probe import probe_features
 
-    if options.out:
-        raise UsageError("--out was given beside --probe, which has figures only", hint="leave --out out; see --json")
+    for name in ("out", "max_error", "against"):
+        if getattr(options, name) is not None:
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} was given beside --probe, which has figures only", hint=f"leave {flag} out")
     if options.shots and options.probe != "fewshot":
         raise UsageError(f"--shots was given beside --probe {options.probe}", hint="give --probe fewshot")
     probe = FewShotProbe(options.shots) if options.shots else options.probe

@@ -93,6 +93,8 @@ def _rows(digest: Digest, console: Console) -> list[tuple[str, Any]]:
         ("", _more(metrics)),
         ("calibration", _calibration(metrics)),
     ]
+    if "selective" in metrics:
+        rows.append(("answered", _selective(metrics["selective"])))
     if digest.validation:
         rows.append(("validation", _curve(digest.validation, console)))
     if digest.weakest:
@@ -137,6 +139,17 @@ def _calibration(metrics: dict[str, Any]) -> str:
     before = metrics.get("ece_before", metrics["ece"])
     was = f" ({percent(before, 2)} before the temperature)" if before != metrics["ece"] else ""
     return plain(f"ECE {percent(metrics['ece'], 2)}{was}, NLL {metrics['nll']:.3f}")
+
+
+def _selective(figures: dict[str, Any]) -> str:
+    from vitrail.report.text import percent
+
+    low, high = figures["interval"]
+    return plain(
+        f"{percent(figures['coverage'])} of the images, from probability {figures['threshold']:.3f} on; "
+        f"{percent(figures['error'], 2)} of these {figures['answered']:,} answers are wrong "
+        f"({percent(low, 2)} … {percent(high, 2)}); promised: at most {percent(figures['max_error'], 2)}"
+    )
 
 
 def _curve(shares: Sequence[float], console: Console) -> str:

@@ -18,6 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser)
     parser.add_argument("--out", metavar="FILE", help="write the answers to a .csv, .json, .jsonl or .parquet file")
     parser.add_argument("--top", type=positive_int, default=1, metavar="K", help="name the K best classes (default: 1)")
+    parser.add_argument(
+        "--max-error", type=float, metavar="E", help="answer `unsure` where needed so that at most this part, such as "
+        "0.01, of the other answers is wrong",
+    )  # fmt: skip
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +57,9 @@ def run(options: argparse.Namespace) -> None:
     with ended_by_sigterm():
         predictor = load_reference(options)
         answers = progress.watch(
-            predict_paths(predictor, options.paths, options.out, options.top, strict=options.strict)
+            predict_paths(
+                predictor, options.paths, options.out, options.top, strict=options.strict, max_error=options.max_error
+            )
         )
         if options.json:
             with JsonStream("predictions", {"out": options.out}) as stream:

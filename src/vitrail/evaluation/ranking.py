@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from vitrail.evaluation.metrics import Labels, per_class
+from vitrail.evaluation.selective import area_under_risk
 
 REPEATS = 1000
-MOST_WORK = 2e8
+MOST_WORK = 4e7
 """Numbers that resampling may touch; above it fewer repetitions are made, and below 100 of them none."""
 
 Interval = tuple[float, float]
+
+
+def trust_figures(
+    probabilities: npt.NDArray[np.float64], labels: Labels, matrix: npt.NDArray[np.int64]
+) -> Iterator[tuple[str, Any]]:
+    """Compute what says how far the other figures can be trusted.
+
+    Args:
+        probabilities: (n, classes), n ≥ 1.
+        labels: (n,).
+        matrix: their confusion matrix, row = true class.
+
+    Yields:
+        Name and value: macro_f1_interval, mean_average_precision (over the classes that occur), its interval, aurc
+        (area under risk against coverage). An interval is None where there are too many images or classes to resample.
+    """
+    yield "macro_f1_interval", macro_f1_interval(matrix)
+    precision, interval = mean_average_precision(probabilities, labels)
+    yield "mean_average_precision", precision
+    yield "mean_average_precision_interval", interval
+    yield "aurc", area_under_risk(probabilities, labels)
 
 
 def average_precision(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> float:

@@ -20,11 +20,13 @@ from vitrail.evaluation.metrics import (
     per_class,
     softmax,
 )
+from vitrail.evaluation.ranking import trust_figures
 from vitrail.jobs.bad_files import refusal
 from vitrail.jobs.events import Listener, Note, silent
 from vitrail.jobs.inference import Outputs, compute_outputs
 from vitrail.jobs.prediction_table import TableFile, prediction_columns
 from vitrail.jobs.predictor import Predictor, load
+from vitrail.jobs.selective import selective_figures, threshold_for
 from vitrail.weights.reference import Reference
 
 
@@ -33,7 +35,7 @@ class Evaluation:
     """Hold what a model achieves on one split.
 
     Args:
-        metrics: name → figure, see `classification_metrics`, after the temperature; and `ece_before` it.
+        metrics: name → figure, see `classification_metrics`, `trust_figures`, after the temperature; `ece_before` it.
         split: which split.
         classes: names of the classes.
         names: what each image is called.
@@ -90,6 +92,7 @@ def evaluate(
     *,
     strict: bool = False,
     out: Reference | None = None,
+    max_error: float | None = None,
 ) -> Evaluation:
     """Measure a trained model on one split of a data reference.
 
@@ -104,13 +107,15 @@ def evaluate(
         listener: is told of decisions and warnings.
         strict: stop if one image of the split cannot be used.
         out: `.csv` or `.parquet` for the answer to every image, with the columns of a run's `predictions.parquet`.
+        max_error: part of the answers that may be wrong, 0 < rate < 1: say how many images are answered under that
+            promise, and whether it holds.
 
     Returns:
         Figures, confusion and logits.
 
     Raises:
         WeightsError: if the model cannot be loaded.
-        ConfigError: if it is no classifier.
+        ConfigError: if it is no classifier, or `max_error` cannot be promised.
         DataError: if the data cannot be opened or has no such split; if not one image of it can be used or, with
             `strict`, one cannot; or if `out` has another suffix, cannot be written, or is one of the inputs.
         StorageError: if writing fails at last.
@@ -119,6 +124,8 @@ def evaluate(
     table = None if out is None else TableFile(out)
     predictor = load(reference, device)
     predictor.require_classifier()
+    if max_error is not None:
+        threshold_for(predictor.record, max_error)
     dataset = data if isinstance(data, Dataset) else open_for(predictor, data, listener)
     if dataset.classes != predictor.classes:
         raise DataError(f"{dataset.reference} has other classes than the model, or in another order")
@@ -128,16 +135,24 @@ def evaluate(
     if table:
         table.check((reference, predictor.path, data), samples)
     evaluation = evaluate_split(predictor, dataset, split, clock)
-    if evaluation.outputs.bad:
-        reasons = [reason for _, reason in evaluation.outputs.bad]
-        if strict:
-            raise refusal(reasons)
-        counted = f"{evaluation.metrics['n']:,} of {len(evaluation.names):,} images"
-        listener(Note(f"measured on {counted}: the others could not be used; the first: {reasons[0]}", True))
+    _tell_bad(evaluation, strict, listener)
+    probabilities = softmax(evaluation.outputs.logits / np.float32(predictor.record.temperature))
+    if max_error is not None:
+        labels = evaluation.outputs.labels
+        evaluation.metrics["selective"] = selective_figures(predictor.record, max_error, probabilities, labels)
     if table:
-        probabilities = softmax(evaluation.outputs.logits / np.float32(predictor.record.temperature))
         table.write(prediction_columns(samples, dataset.classes, evaluation.outputs, probabilities))
     return evaluation
+
+
+def _tell_bad(evaluation: Evaluation, strict: bool, listener: Listener) -> None:
+    """Say that images could not be used, or stop there."""
+    reasons = [reason for _, reason in evaluation.outputs.bad]
+    if reasons and strict:
+        raise refusal(reasons)
+    if reasons:
+        counted = f"{evaluation.metrics['n']:,} of {len(evaluation.names):,} images"
+        listener(Note(f"measured on {counted}: the others could not be used; the first: {reasons[0]}", True))
 
 
 def find_split(dataset: Dataset, split: str) -> Samples:
@@ -225,6 +240,7 @@ def evaluate_split(predictor: Predictor, dataset: Dataset, split: str, clock: fl
     confusion = confusion_matrix(outputs.logits.argmax(axis=1), outputs.labels, len(predictor.classes))
     calibrated = outputs.logits / np.float32(predictor.record.temperature)
     metrics = dict(classification_metrics(calibrated, outputs.labels))
+    metrics |= trust_figures(softmax(calibrated), outputs.labels, confusion)
     metrics["ece_before"] = expected_calibration_error(softmax(outputs.logits), outputs.labels)
     return Evaluation(
         metrics=metrics,

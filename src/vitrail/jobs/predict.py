@@ -24,6 +24,7 @@ def predict_paths(
     top: int = 1,
     device: str | None = "cpu",
     strict: bool = False,
+    max_error: float | None = None,
 ) -> Iterator[Prediction]:
     """Classify images named by path, and write the answers as they come; memory does not grow with their number.
 
@@ -34,13 +35,14 @@ def predict_paths(
         top: how many classes to name.
         device: where to compute; None or "auto" for the fastest there is.
         strict: stop at the first image that cannot be used.
+        max_error: part of the answers that may be wrong, 0 < rate < 1; "unsure" is answered where needed to keep it.
 
     Returns:
         One answer for each image, in order; consumed as a stream, the file is there when it ends, and not before.
 
     Raises:
         WeightsError: if the model cannot be loaded.
-        ConfigError: if `top` is below 1.
+        ConfigError: if `top` is below 1, or `max_error` cannot be promised.
         DataError: if a path is missing or holds no image; or `out` has another suffix, cannot be written, or is one of
             the inputs.
         ImageError: while streaming, for a bad image, if `strict`.
@@ -52,7 +54,7 @@ def predict_paths(
     inputs = Inputs.named(paths)
     file = None if out is None else AnswerFile[Prediction](Path(out), inputs)
     predictor = load(reference, device)
-    answers = predictor.stream(iter(inputs) if file is None else apart_from(file.path, inputs), top)
+    answers = predictor.stream(iter(inputs) if file is None else apart_from(file.path, inputs), top, max_error)
     answers = refuse_bad(answers) if strict else answers
     return answers if file is None or writer is None else file.write(answers, writer)
 

@@ -15,8 +15,9 @@ class Prediction:
 
     Args:
         path: the image, as it was named; "" for images that have no name.
-        label: the most probable class; None if the image could not be used.
-        probability: its probability, 0 … 1; None likewise.
+        label: the most probable class; "unsure" where the answer would put a promised error rate at risk; None if the
+            image could not be used.
+        probability: probability of the most probable class, 0 … 1; None likewise.
         top: the most probable classes with their probabilities, best first.
         error: why the image could not be used; None if it could.
     """

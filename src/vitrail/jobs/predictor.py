@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from vitrail.core.config import require
 from vitrail.core.errors import ConfigError, ImageError
 from vitrail.data.decode import ImageLike, ImageList
 from vitrail.data.spec import ImageSpec
 from vitrail.engines.build import Engine, build_engine
 from vitrail.evaluation.metrics import softmax
 from vitrail.jobs.device import choose_batch_size, choose_device, choose_workers, thread_limit
+from vitrail.jobs.image_sizes import at_other_sizes
 from vitrail.jobs.inference import NamedBatch, stream_named
 from vitrail.jobs.prediction import Embedding, Prediction
+from vitrail.jobs.selective import UNSURE, threshold_for
 from vitrail.models.features import Features
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.nn.shapes import Grid
@@ -28,7 +28,6 @@ from vitrail.weights.load import load_weights
 from vitrail.weights.model_file import ModelRecord
 from vitrail.weights.reference import Reference, model_path
 from vitrail.weights.report import Report
-from vitrail.weights.start import follow_rule
 
 if TYPE_CHECKING:
     from vitrail.jobs.explain import Explanation
@@ -95,36 +94,47 @@ class Predictor:
         """
         return self._rows(self.engine, images, (len(self.classes),))
 
-    def predict(self, images: Images, top: int = 1) -> list[Prediction]:
+    def predict(self, images: Images, top: int = 1, max_error: float | None = None) -> list[Prediction]:
         """Classify images.
 
         Args:
             images: one image or several.
             top: how many classes to name, best first, 1 or more.
+            max_error: part of the answers that may be wrong, 0 < rate < 1; the label is then "unsure" where the model
+                is not sure enough to keep it. None to answer always.
 
         Returns:
             One answer for each image, in order; one that cannot be used has `error` set.
 
         Raises:
-            ConfigError: if `top` is below 1, or the model is no classifier.
+            ConfigError: if `top` is below 1, the model is no classifier, or `max_error` cannot be promised.
         """
-        return list(self.stream(_listed(images), top))
+        return list(self.stream(_listed(images), top, max_error))
 
-    def stream(self, images: Iterable[ImageLike] | npt.NDArray[np.uint8], top: int = 1) -> Iterator[Prediction]:
+    def stream(
+        self, images: Iterable[ImageLike] | npt.NDArray[np.uint8], top: int = 1, max_error: float | None = None
+    ) -> Iterator[Prediction]:
         """Classify images one batch after another, holding a few in memory.
 
         Args:
             images: what to classify; an iterator is asked for them as they are needed.
             top: how many classes to name.
+            max_error: as for `predict`.
 
-        Yields:
+        Returns:
             One answer for each image, in order.
 
         Raises:
-            ConfigError: if `top` is below 1, or the model is no classifier.
+            ConfigError: as `predict`.
         """
         if top < 1:
             raise ConfigError(f"top = {top} is not allowed; allowed: 1 … {len(self.classes)}")
+        surest = 0.0 if max_error is None else threshold_for(self.record, max_error).confidence
+        return self._answers(images, top, surest)
+
+    def _answers(
+        self, images: Iterable[ImageLike] | npt.NDArray[np.uint8], top: int, threshold: float
+    ) -> Iterator[Prediction]:
         for batch in self._batches(self.engine, images):
             answers = {place: Prediction(batch.names[place], None, None, (), why) for place, why in batch.bad.items()}
             if batch.outputs:
@@ -133,7 +143,8 @@ class Predictor:
                 order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
                 for row, place in enumerate(batch.outputs):
                     best = tuple((self.classes[one], float(probabilities[row, one])) for one in order[row])
-                    answers[place] = Prediction(batch.names[place], best[0][0], best[0][1], best)
+                    label = best[0][0] if best[0][1] >= threshold else UNSURE
+                    answers[place] = Prediction(batch.names[place], label, best[0][1], best)
             for place in sorted(answers):
                 yield answers[place]
 
@@ -274,23 +285,9 @@ def load(
         path = model_path(getattr(reference, "path", reference))
         loaded = load_weights(path, variant)
         predictor = Predictor(loaded.model, loaded.record, path, device, loaded.report)
-    asked = dynamic or image_size is not None or resize is not None
-    return _at_other_sizes(predictor, dynamic, image_size, resize) if asked else predictor
-
-
-def _at_other_sizes(predictor: Predictor, dynamic: bool, image_size: int | None, resize: str | None) -> Predictor:
-    """Take images of other sizes than the model was made for; the weights are shared."""
-    model, record = copy(predictor.model) if resize is None else follow_rule(predictor.model, resize), predictor.record
-    model.config = model.config.updated(dynamic=True)
-    patch, spec = model.config.patch_size, record.spec
-    if image_size is not None:
-        fits = image_size >= patch if dynamic else image_size > 0 and image_size % patch == 0
-        allowed = f"at least the patch size {patch}" if dynamic else f"multiples of the patch size {patch}"
-        require(fits, "image_size", image_size, allowed)
-        spec = replace(spec, size=(image_size, image_size))
-    if dynamic:
-        spec = replace(spec, mode="keep", multiple=patch)
-    record = replace(record, config=model.config, spec=spec)
+    if not dynamic and image_size is None and resize is None:
+        return predictor
+    model, record = at_other_sizes(predictor.model, predictor.record, dynamic, image_size, resize)
     return Predictor(model, record, predictor.path, str(predictor.device), predictor.report)
 
 

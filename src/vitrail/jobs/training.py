@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 
 from vitrail import __version__
@@ -19,7 +20,8 @@ from vitrail.data.dataset import Dataset
 from vitrail.data.loader import BadFile, TrainLoader
 from vitrail.engines.build import build_engine
 from vitrail.evaluation.calibration import fit_temperature, negative_log_likelihood
-from vitrail.evaluation.metrics import standard_error
+from vitrail.evaluation.metrics import softmax, standard_error
+from vitrail.evaluation.selective import risk_coverage
 from vitrail.jobs.bad_files import BadFiles
 from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.events import Evaluated, Event, Listener, Note, Started
@@ -254,12 +256,14 @@ class Training:
         save_checkpoint(self.folder.checkpoint, self.state, record)
 
     def calibrate(self) -> None:
-        """Fit the temperature of the best weights on the validation split, and store it in the model file."""
+        """Measure the best weights on the validation split; store the temperature and the risk in the model file."""
         model, record = load_model(self.folder.model)
         engine = build_engine("torch", model, device=str(self.device))
         outputs = compute_outputs(engine, record.spec, self.dataset.splits["val"])
         temperature = fit_temperature(outputs.logits, outputs.labels)
-        save_model(self.folder.model, model, replace(record, temperature=temperature))
+        curve = risk_coverage(softmax(outputs.logits / np.float32(temperature)), outputs.labels)
+        risk = tuple(zip(curve.thresholds, curve.accepted, curve.wrong, strict=True))
+        save_model(self.folder.model, model, replace(record, temperature=temperature, risk=risk))
 
     def write_bad_files(self, evaluation: Evaluation) -> None:
         """Write `bad_files.csv` for all splits.

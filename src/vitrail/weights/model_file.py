@@ -38,6 +38,8 @@ class ModelRecord:
         temperature: logits are divided by it before softmax; 1 until calibrated.
         training: how it was trained: recipe, seed, steps, figures, versions.
         data: what it was trained on: reference, sizes of splits, fingerprint, which splits were made by seed.
+        risk: on validation images: a falling probability, the answers given from it on, how many of these are wrong;
+            empty until calibrated.
     """
 
     config: ViTConfig
@@ -46,6 +48,7 @@ class ModelRecord:
     temperature: float = 1.0
     training: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    risk: tuple[tuple[float, int, int], ...] = ()
 
 
 def tensors_sha256(tensors: dict[str, Tensor]) -> str:
@@ -84,7 +87,7 @@ def save_model(path: Path, model: nn.Module, record: ModelRecord) -> None:
         "architecture": to_dict(record.config),
         "classes": list(record.classes),
         "spec": to_dict(record.spec),
-        "calibration": {"temperature": record.temperature},
+        "calibration": {"temperature": record.temperature, "risk": [list(row) for row in record.risk]},
         "training": record.training,
         "data": record.data,
     }
@@ -113,15 +116,21 @@ def load_model(path: Path) -> tuple[VisionTransformer, ModelRecord]:
             temperature=content["calibration"]["temperature"],
             training=content["training"],
             data=content["data"],
+            risk=tuple((float(one), int(given), int(wrong)) for one, given, wrong in _risk(content["calibration"])),
         )
         with fork_rng(devices=[]):
             model = VisionTransformer(record.config)
         model.load_state_dict(tensors)
-    except (ConfigError, KeyError, TypeError, RuntimeError) as error:
+    except (ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(
             f"{path}: its record and its tensors do not fit together: {error}", hint="the file was edited or damaged"
         ) from error
     return model.eval(), record
+
+
+def _risk(calibration: dict[str, Any]) -> list[list[Any]]:
+    """Find what files have that were written since risk is recorded."""
+    return list(calibration.get("risk", ()))
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
