@@ -94,7 +94,9 @@ def _probe(options: argparse.Namespace) -> None:
     for name in ("out", "max_error", "against"):
         if getattr(options, name) is not None:
             flag = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{flag} was given beside --probe, which has figures only", hint=f"leave {flag} out")
+            raise UsageError(
+                f"{flag} was given beside --probe, which has figures only", hint=f"leave {flag} out; see --json"
+            )
     if options.shots and options.probe != "fewshot":
         raise UsageError(f"--shots was given beside --probe {options.probe}", hint="give --probe fewshot")
     probe = FewShotProbe(options.shots) if options.shots else options.probe
