@@ -40,7 +40,8 @@ def count_cost(config: ViTConfig) -> Cost:
     Source:
         The counting of torch's `FlopCounterMode`; equals the closed form L·(T(4D² + 2DM) + 2T²D) of a plain ViT.
     """
-    zero, one = (_count(replace(config, depth=depth)) for depth in (0, 1))
+    zero = _count(replace(config, depth=0))
+    one = _count(replace(config, depth=1)) if config.depth else zero
     return Cost(
         parameters=zero[0] + config.depth * (one[0] - zero[0]),
         macs=zero[1] + config.depth * (one[1] - zero[1]),
@@ -50,7 +51,7 @@ def count_cost(config: ViTConfig) -> Cost:
 
 def _count(config: ViTConfig) -> tuple[int, int]:
     with torch.device("meta"):
-        model = VisionTransformer(config).eval()
+        model = VisionTransformer(config).eval().requires_grad_(False)
         image = torch.empty(1, config.in_chans, *config.image_size)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         model(image)
