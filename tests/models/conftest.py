@@ -11,6 +11,10 @@ TINY = {
 }  # fmt: skip
 
 
+SMALL_STEMS = {"resnet": {"kind": "resnet", "layers": (1,), "width": 8, "groups": 4}}
+"""Stems that are too large, in their default form, for a tiny model."""
+
+
 @torch.no_grad()
 def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
     """Draw every parameter and running statistic anew, so that activations stay of order one and nothing is zero."""
@@ -36,7 +40,8 @@ def randomise(model: nn.Module, seed: int = 0) -> nn.Module:
 
 def tiny(**fields: object) -> VisionTransformer:
     """Build a tiny model, every parameter drawn at random."""
-    model = randomise(VisionTransformer(ViTConfig.of(**{**TINY, **fields})))
+    fields = {**TINY, **fields, "stem": SMALL_STEMS.get(str(fields.get("stem")), fields.get("stem", "patch"))}
+    model = randomise(VisionTransformer(ViTConfig.of(**fields)))
     assert isinstance(model, VisionTransformer)
     return model
 

@@ -10,6 +10,7 @@ KINDS = {
     "plain": {},
     "distilled": {"distilled": True},
     "mean, conv stem": {"pool": "mean", "class_token": False, "stem": {"kind": "conv", "widths": [3, 4]}},
+    "tokenizer": {"stem": {"kind": "cct", "width": 3}},
     "representation layer, no qkv bias": {"has_logits": True, "qkv_bias": False, "qk_scale": 0.3},
     "rms norm, silu, no position": {"norm": "rms_norm", "act": "silu", "position": "none"},
     "relative position": {"position": "relative"},

@@ -80,6 +80,16 @@ def test_paper_conv_stem_is_lecun_normal():
     assert_normal(p["stem.conv2.weight"], math.sqrt(1 / (64 * 9)))
 
 
+@pytest.mark.parametrize("init", ["paper", "post"])
+def test_a_hybrids_kernels_are_drawn_and_its_bottlenecks_begin_as_their_shortcuts(init):
+    p = made(init=init, stem={"kind": "resnet", "layers": [2]})
+    start = "patch_embed.backbone.stages.0.blocks.1."
+    expected = {"paper": math.sqrt(1 / 256), "post": math.sqrt(2 / 64)}
+    assert_normal(p[start + "conv1.weight"], expected[init])
+    assert p[start + "norm3.weight"].abs().max() == 0
+    assert p[start + "norm2.weight"].min() == p[start + "norm2.weight"].max() == 1
+
+
 def test_post_dense_layers_are_normal_with_deviation_0_01():
     p = made(init="post", has_logits=True)
     names = [name for name in p if name.endswith("weight") and p[name].ndim == 2]

@@ -131,7 +131,7 @@ def test_no_image_at_all_gives_no_logits():
             "img_size = (8, 8, 8) is not allowed; allowed: a whole number or tuple[int, int]",
             "",
         ),
-        ({"stem": 3}, "3 is not a stem", "give a name (patch, conv) or an instance"),
+        ({"stem": 3}, "3 is not a stem", "give a name (patch, conv, cct, resnet) or an instance"),
     ],
     ids=lambda item: ", ".join(item) + " " + str(list(item.values())) if isinstance(item, dict) else "",
 )

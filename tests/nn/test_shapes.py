@@ -21,7 +21,8 @@ BASE = dict(img_size=(8, 12), patch_size=4, embed_dim=16, depth=2, num_heads=2, 
 """
 
 FORWARD = """
-tables = dict(position=POSITIONS, pool=POOLS, stem=STEMS, norm=NORMS, act=ACTIVATIONS, mlp=MLPS, init=INITS)
+stems = [{"kind": kind, **({"layers": (1,), "pre_activation": True} if kind == "resnet" else {})} for kind in STEMS]
+tables = dict(position=POSITIONS, pool=POOLS, stem=stems, norm=NORMS, act=ACTIVATIONS, mlp=MLPS, init=INITS)
 cases = [{name: row} for name, table in tables.items() for row in table]
 cases += [dict(distilled=True), dict(pool="mean", class_token=False), dict(num_classes=0), dict(has_logits=True),
           dict(pool={"kind": "mean", "norm_after": False}), dict(qkv_bias=False, qk_scale=0.3), dict(in_chans=1),

@@ -21,7 +21,8 @@ TINY: dict[str, Any] = {
     "img_size": 8, "patch_size": 4, "embed_dim": 16, "depth": 2, "num_heads": 2, "num_classes": 3,
 }  # fmt: skip
 ROWS = [
-    *({"stem": kind} for kind in STEMS),
+    *({"stem": kind} for kind in STEMS if kind != "resnet"),
+    {"stem": {"kind": "resnet", "layers": (1,)}},
     *({"position": kind} for kind in POSITIONS),
     *({"pool": kind} for kind in POOLS),
     *({"norm": kind} for kind in NORMS),

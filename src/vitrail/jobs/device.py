@@ -104,7 +104,8 @@ def thread_limit(config: ViTConfig, batch_size: int, device: torch.device) -> It
         Nothing; the number of threads is what it was afterwards.
     """
     per_token = config.embed_dim**2 * (4 + 2 * config.block.mlp_ratio)
-    macs = batch_size * config.num_tokens * config.depth * per_token
+    # A stem without blocks, such as a plain ResNet, costs about as much as one block of its width.
+    macs = batch_size * config.num_tokens * max(1, config.depth) * per_token
     before = torch.get_num_threads()
     if device.type == "cpu" and macs < ONE_THREAD_MACS:
         torch.set_num_threads(1)

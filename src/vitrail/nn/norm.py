@@ -75,4 +75,17 @@ class RmsNormConfig(NormConfig):
         return nn.RMSNorm(dim, eps=self.eps)
 
 
-NORMS: Table[type[NormConfig]] = Table("norm", {row.kind: row for row in (LayerNormConfig, RmsNormConfig)})
+@dataclass(frozen=True)
+class NoNormConfig(NormConfig):
+    """Choose to leave tokens as they are, for what is normalised already, such as the features of a plain ResNet."""
+
+    kind: ClassVar[str] = "none"
+
+    def build(self, dim: int) -> nn.Module:
+        """Build the identity."""
+        return nn.Identity()
+
+
+NORMS: Table[type[NormConfig]] = Table(
+    "norm", {row.kind: row for row in (LayerNormConfig, RmsNormConfig, NoNormConfig)}
+)

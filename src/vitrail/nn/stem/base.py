@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from vitrail.core.config import Component, require
 from vitrail.core.errors import ConfigError
 from vitrail.core.table import Table
 from vitrail.nn.patch_embed import PatchEmbed
+
+FeatureMap: TypeAlias = Float[Tensor, "batch channels_out height_out width_out"]
 
 
 class Stem(nn.Sequential):
