@@ -27,6 +27,18 @@ GIGA = {
 }
 """10⁹ MACs at 1000 classes; torchvision prints 17.6, 55.5, 362.0, 1016.7 for the four that it has."""
 
+HYBRID_GIGA = {
+    "R+Ti/16": {224: "0.434", 384: "1.327"},
+    "R26+S/32": {224: "3.464", 384: "10.264"},
+    "R50+B/16": {224: "21.535", 384: "67.156"},
+    "R50+L/32": {224: "19.413", 384: "57.136"},
+    "vitc_1gf_224": {224: "1.1"},
+    "vitc_4gf_224": {224: "4.0"},
+    "vitc_18gf_224": {224: "17.7"},
+    "vitc_36gf_224": {224: "35.0"},
+}
+"""With the convolutions of the stem; those of ViT_C as Xiao et al. 2021 print them."""
+
 
 def config_of(name, **fields):
     return ViTConfig.of(**{**variant_fields(name), **fields})
@@ -59,14 +71,34 @@ def test_known_counts(name, size):
     assert macs == closed_form(config_of(name, img_size=size))
 
 
+@pytest.mark.parametrize(("name", "size"), [(name, size) for name, sizes in HYBRID_GIGA.items() for size in sizes])
+def test_known_counts_with_convolutions_before_the_patches(name, size):
+    expected = HYBRID_GIGA[name][size]
+    macs = count_cost(config_of(name, img_size=size)).macs
+    assert f"{macs / 1e9:.{len(expected.partition('.')[2])}f}" == expected
+
+
+EXAFLOPS = {"R50x1": 50, "R50x2": 199, "R101x1": 96, "R152x1": 141, "R152x2": 563}
+EXAFLOPS |= {"R50+B/32": 106, "R50+B/16": 274, "R50+L/32": 246, "R50+L/16": 1668 / 2}
+"""Table 6 of Dosovitskiy et al. 2020, for 7 epochs of 303 million images; training costs 6 FLOPs a MAC."""
+
+
+@pytest.mark.parametrize("name", EXAFLOPS)
+def test_pre_training_costs_what_the_paper_prints(name):
+    macs = count_cost(config_of(name)).macs
+    assert 6 * macs * 303e6 * 7 / 1e18 == pytest.approx(EXAFLOPS[name], rel=0.045)
+
+
 @pytest.mark.parametrize(
     "config",
     [
         config_of("B/16"),
         config_of("deit_tiny_distilled_patch16_224"),
         config_of("nano/2", img_size=8, stem="conv", pool="mean", class_token=False),
+        config_of("R26+S/32"),
+        config_of("R50x1"),
     ],
-    ids=["B/16", "distilled", "conv stem"],
+    ids=["B/16", "distilled", "conv stem", "hybrid", "no block"],
 )
 def test_counting_two_shallow_models_is_counting_the_deep_one(config):
     cost = count_cost(config)

@@ -43,6 +43,20 @@ DISTILLED = {
     "deit_base_distilled_patch16_384": 87_630_032,
 }
 
+HYBRIDS = {
+    "R+Ti/16": {224: 6_337_704, 384: 6_355_944},
+    "R26+S/32": {224: 36_431_912, 384: 36_468_392},
+    "R26+B/32": {224: 101_383_976, 384: 101_456_936},
+    "R50+B/16": {224: 98_659_112, 384: 98_950_952},
+    "R50+B/32": {224: 110_945_832, 384: 111_018_792},
+    "R50+L/32": {224: 328_994_856, 384: 329_092_136},
+    "R50+L/16": {224: 316_483_624, 384: 316_872_744},
+}
+"""Google's models_test.py and timm."""
+
+CONV_STEMS = {"vitc_1gf_224": 4.6, "vitc_4gf_224": 17.8, "vitc_18gf_224": 81.6, "vitc_36gf_224": 167.8}
+"""Millions, as Xiao et al. 2021 print them."""
+
 MEAN_WITHOUT_CLASS_TOKEN = {"B/16": 86_566_120, "B/32": 88_222_696, "S/16": 22_049_896, "S/32": 22_878_184}
 FAMILIES = {
     "deit3_small_patch16_224": 22_059_496,
@@ -95,6 +109,16 @@ def test_imagenet_21k(name, has_logits):
 @pytest.mark.parametrize("name", DISTILLED)
 def test_distilled(name):
     assert count(name) == DISTILLED[name]
+
+
+@pytest.mark.parametrize(("name", "size"), [(name, size) for name, sizes in HYBRIDS.items() for size in sizes])
+def test_hybrids(name, size):
+    assert count(name, img_size=size) == HYBRIDS[name][size]
+
+
+@pytest.mark.parametrize("name", CONV_STEMS)
+def test_convolutional_stems(name):
+    assert round(count(name) / 1e6, 1) == CONV_STEMS[name]
 
 
 @pytest.mark.parametrize("norm_after", [True, False], ids=["norm after pooling", "norm before pooling"])

@@ -10,6 +10,7 @@ import vitrail.models
 from vitrail.core.config import from_dict, to_dict
 from vitrail.core.errors import ConfigError
 from vitrail.models import ViTConfig, create_model, list_models
+from vitrail.models.convolutional import SHORT_NAMES
 from vitrail.models.sizes import LONG_NAMES, SIZES
 from vitrail.models.variants import IMAGE_SIZES, VARIANTS, variant_fields
 
@@ -52,6 +53,12 @@ def test_sizes_are_those_of_the_papers(size):
         ("deit_small_distilled_patch16_224", "S", 16, 224),
         ("deit_base_distilled_patch16_384", "B", 16, 384),
         ("vit_huge_patch14_224_in21k", "H", 14, 224),
+        ("R50+B/16", "B", 16, 224),
+        ("R26+S/32", "S", 32, 224),
+        ("R50+L/32", "L", 32, 224),
+        ("R+Ti/16", "Ti", 32, 224),
+        ("vit_base_r50_s16_384", "B", 16, 384),
+        ("vit_tiny_r_s16_p8_384", "Ti", 32, 384),
     ],
 )
 def test_names_resolve(name, size, patch, image):
@@ -81,6 +88,9 @@ def test_every_size_has_its_patches_and_image_sizes():
         ("b/16", "B/16"),
         ("B16", "B/16"),
         ("X/16", "S/16"),
+        ("R50+B/8", "R50+B/16"),
+        ("R50x4", "R50x1"),
+        ("vit_base_resnet50_224", "vit_base_r50_s16_224"),
         ("vit_base_patch16_224_in22k", "vit_base_patch16_224_in21k"),
     ],
 )
@@ -178,7 +188,8 @@ def test_a_name_does_not_share_its_fields():
         ("deit_*_384", [name for name in VARIANTS if name.startswith("deit_") and name.endswith("384")]),
         ("vit_base_patch?_224", ["vit_base_patch8_224"]),
         ("vit_base_patch[13]?_224", ["vit_base_patch14_224", "vit_base_patch16_224", "vit_base_patch32_224"]),
-        ("resnet", []),
+        ("resnet", [name for name in VARIANTS if name.startswith("resnetv2_")]),
+        ("densenet", []),
         ("BASE", []),
     ],
 )
@@ -189,3 +200,16 @@ def test_listing_by_pattern(pattern, expected):
 def test_listing_all_by_default():
     assert list_models() == list(VARIANTS)
     assert len(list_models("*base*")) == len([name for name in VARIANTS if "base" in name]) > 10
+
+
+@pytest.mark.parametrize("name", SHORT_NAMES)
+def test_a_short_name_is_a_row_at_224_pixels(name):
+    assert SHORT_NAMES[name] in VARIANTS
+    assert config_of(name) == config_of(SHORT_NAMES[name])
+    assert config_of(name).img_size == 224
+
+
+def test_another_stem_takes_the_place_of_a_variants_own():
+    assert on_meta("R50+B/16", depth=1, stem="patch").config == on_meta("B/16", depth=1).config
+    assert on_meta("R50+B/16", depth=1, **{"stem.width": 32}).patch_embed.proj.in_channels == 512
+    assert on_meta("B/16", stem="resnet").config == config_of("R50+B/16")

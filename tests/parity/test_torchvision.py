@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 import torchvision
+from torchvision.models.vision_transformer import ConvStemConfig
 
 from vitrail.models import create_model
 
@@ -68,3 +69,32 @@ def test_gradients_of_the_loss_are_the_same(randomise):
     mine = dict(ours.named_parameters())
     for name, parameter in theirs.named_parameters():
         torch.testing.assert_close(mine[renamed(name)].grad, parameter.grad, rtol=1e-10, atol=1e-13)
+
+
+def with_conv_stem(name):
+    """Rename the layers of torchvision's convolutional stem, whose last convolution is our projection."""
+    found = re.fullmatch(r"conv_proj\.conv_bn_relu_(\d+)\.([01])\.(.*)", name)
+    if found:
+        return f"stem.{('conv', 'norm')[int(found[2])]}{found[1]}.{found[3]}"
+    return renamed(name.replace("conv_proj.conv_last.", "conv_proj."))
+
+
+@pytest.mark.parametrize("variant", ["vitc_1gf_224", "vitc_18gf_224"])
+def test_a_convolutional_stem(variant, randomise, assert_same_logits):
+    ours = create_model(variant, depth=2, img_size=64, num_classes=7)
+    config = ours.config
+    convs = zip(config.stem.widths, config.stem.strides, strict=True)
+    theirs = torchvision.models.VisionTransformer(
+        image_size=64, patch_size=16, num_layers=2, num_heads=config.block.num_heads, hidden_dim=config.embed_dim,
+        mlp_dim=int(config.embed_dim * config.block.mlp_ratio), num_classes=7,
+        conv_stem_configs=[ConvStemConfig(width, 3, stride) for width, stride in convs],
+    )  # fmt: skip
+    randomise(theirs)
+    with torch.no_grad():
+        for name, statistic in theirs.named_buffers():
+            if name.endswith("running_mean"):
+                statistic.uniform_(-0.3, 0.3)
+            elif name.endswith("running_var"):
+                statistic.uniform_(0.5, 1.5)
+    ours.load_state_dict({with_conv_stem(name): value for name, value in theirs.state_dict().items()}, strict=True)
+    assert_same_logits(ours, theirs, (64, 64))

@@ -8,6 +8,7 @@ from typing import Any
 
 from vitrail.core.errors import ConfigError
 from vitrail.core.table import Table, did_you_mean
+from vitrail.models.convolutional import SHORT_NAMES, stem_rows
 from vitrail.models.families import family_rows
 from vitrail.models.sizes import LONG_NAMES, SIZES
 
@@ -51,6 +52,7 @@ def _rows() -> Iterator[tuple[str, Fields]]:
         fields = {**SIZES[size], **CONV, **STEM_SETTINGS.get((size, patch), {}), "patch_size": patch, "img_size": image}
         yield f"vit_{size}_conv_patch{patch}_{image}", fields
     yield from family_rows()
+    yield from stem_rows()
 
 
 VARIANTS: Table[Fields] = Table("model", dict(_rows()), listing="`vitrail models` lists all names")
@@ -62,7 +64,8 @@ def variant_fields(name: str) -> Fields:
     """Look up what a name stands for.
 
     Args:
-        name: a row of `VARIANTS`, or SIZE/PATCH with a row of `SIZES`, such as "B/16", which means 224 pixels.
+        name: a row of `VARIANTS`; or a short one, which means 224 pixels: SIZE/PATCH with a row of `SIZES`, such as
+            "B/16", or one of `SHORT_NAMES`, such as "R50+B/16" and "R50x1".
 
     Returns:
         Flat fields for `ViTConfig.of`.
@@ -70,6 +73,7 @@ def variant_fields(name: str) -> Fields:
     Raises:
         ConfigError: for an unknown name, with the nearest ones.
     """
+    name = SHORT_NAMES.get(name, name)
     match = _SHORT.fullmatch(name)
     if match and name not in VARIANTS:
         size, patch = match.group(1), int(match.group(2))
@@ -89,5 +93,5 @@ def unknown_variant(name: str) -> ConfigError:
     Returns:
         The error, its hint naming the nearest variants.
     """
-    known = [*VARIANTS, *(f"{size}/{patch}" for size in LONG_NAMES for patch in IMAGE_SIZES)]
+    known = [*VARIANTS, *SHORT_NAMES, *(f"{size}/{patch}" for size in LONG_NAMES for patch in IMAGE_SIZES)]
     return ConfigError(f"unknown model {name!r}", hint=did_you_mean(name, known, "`vitrail models` lists all names"))
