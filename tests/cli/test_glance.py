@@ -19,6 +19,7 @@ from vitrail.cli.main import main
 from vitrail.evaluation.metrics import classification_metrics, confusion_matrix
 from vitrail.jobs.digest import digest_evaluation
 from vitrail.jobs.evaluate import Evaluation
+from vitrail.jobs.events import Note
 from vitrail.jobs.inference import Outputs
 
 NAMES = (
@@ -59,6 +60,14 @@ def test_everything_is_there_and_short(digest, capsys):
     assert len(out.splitlines()) <= 25
     assert "\x1b" not in out, "no colour where there is no terminal"
     assert not set(out) & set("▁▂▃▄▅▆▇█")
+
+
+@pytest.mark.parametrize("worse", [False, True])
+def test_whether_tuning_paid_is_among_the_last_words(digest, capsys, worse):
+    print_glance(digest)
+    assert "tuning" not in capsys.readouterr().out
+    print_glance(replace(digest, verdict=Note("tuning did it: 90.00 %", worse)))
+    assert "\ntuning         tuning did it: 90.00 %\n" in capsys.readouterr().out
 
 
 def test_the_weakest_and_the_most_mistaken_are_named(digest):

@@ -97,6 +97,8 @@ def _rows(digest: Digest, console: Console) -> list[tuple[str, Any]]:
         rows.append(("answered", _selective(metrics["selective"])))
     if digest.validation:
         rows.append(("validation", _curve(digest.validation, console)))
+    if digest.verdict:
+        rows.append(("tuning", (digest.verdict.text, "yellow" if digest.verdict.warning else "")))
     if digest.weakest:
         cells = [(one.name, percent(one.recall), percent(one.precision), f"{one.n:,}") for one in digest.weakest]
         rows.append(("weakest", _table(("class", "recall", "precision", "n"), cells, 1, console.width)))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vitrail.jobs.evaluate import Evaluation
+from vitrail.jobs.events import Note
 from vitrail.jobs.fit import Run
 from vitrail.jobs.report_figures import class_figures
 from vitrail.jobs.run_folder import RunFolder
@@ -29,6 +30,7 @@ class Digest:
         parts: what took most of it → seconds.
         files: what it is → where, for everything that was written.
         command: what to try next.
+        verdict: whether tuning paid; None if there was none.
     """
 
     evaluation: Evaluation
@@ -39,6 +41,7 @@ class Digest:
     parts: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+    verdict: Note | None = None
 
 
 def digest_evaluation(evaluation: Evaluation, files: Mapping[str, str], command: str) -> Digest:
@@ -90,6 +93,7 @@ def digest_run(run: Run, more: Mapping[str, str] | None = None) -> Digest:
         {"training": total("preparing_seconds", "learning_seconds"), "validation": total("validation_seconds")},
         {**files, **(more or {})},
         f"vitrail predict {run.path} IMAGE…",
+        run.baseline.verdict() if run.baseline else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from vitrail.core.toml import read_toml, write_toml
 from vitrail.data.dataset import Dataset
 from vitrail.data.sources import open_dataset
 from vitrail.jobs.bad_files import refuse_bad_files
+from vitrail.jobs.baseline import Baseline, measure_baseline
 from vitrail.jobs.device import choose_device, describe_device, thread_limit
 from vitrail.jobs.evaluate import Evaluation, evaluate_split
 from vitrail.jobs.events import Event, Finished, Listener, Note, silent
@@ -40,12 +41,14 @@ class Run:
         evaluation: figures on the test split, or on the validation split where there is no test split.
         plan: everything that decided the run.
         seconds: time it took, sessions before a resumption included.
+        baseline: what the weights it started from were worth before tuning; None where it started afresh.
     """
 
     path: Path
     evaluation: Evaluation
     plan: Plan
     seconds: float
+    baseline: Baseline | None = None
 
     @property
     def top1(self) -> float:
@@ -56,10 +59,11 @@ class Run:
         """Turn into the object that `fit --json` prints.
 
         Returns:
-            What `evaluate --json` prints, and out, seconds, steps, seed.
+            What `evaluate --json` prints, and out, seconds, steps, seed; baseline where there is one.
         """
         extra = {"out": str(self.path), "seconds": self.seconds, "steps": self.plan.steps, "seed": self.plan.seed}
-        return {**self.evaluation.to_json(), **extra}
+        baseline = {"baseline": self.baseline.to_json()} if self.baseline else {}
+        return {**self.evaluation.to_json(), **extra, **baseline}
 
 
 def fit(
@@ -145,14 +149,17 @@ def _logging(folder: RunFolder, listener: Listener) -> Listener:
 
 def _train(training: Training, request: Request, resume: bool) -> Run:
     folder = training.folder
-    if resume:
-        plan = _resumed(folder, training.plan, request)
-    else:
-        plan = training.fix_steps(request)
+    resumed = _resumed(folder, training.plan, request) if resume else None
+    baseline = measure_baseline(training) if training.plan.start else None
+    plan = resumed or training.fix_steps(request)
+    if not resume:
         heading = "vitrail: everything that decided this run; repeat it with `vitrail fit --config`"
         write_toml(folder.config, plan, heading)
     training.run(plan, resume)
-    run = _finish(folder, plan, training.dataset, training)
+    if baseline:
+        baseline = replace(baseline, tuned=training.state.best["top1"])
+        training.tell(baseline.verdict())
+    run = replace(_finish(folder, plan, training.dataset, training), baseline=baseline)
     training.tell(Note(f"finished: {run.evaluation.split} accuracy {100 * run.top1:.2f} %"))
     return run
 

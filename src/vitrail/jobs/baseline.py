@@ -1,0 +1,132 @@
+"""What a pretrained network is worth before it is tuned: the measure that tuning has to beat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from vitrail.data.dataset import Samples
+from vitrail.data.split import stratified_split
+from vitrail.evaluation.metrics import standard_error
+from vitrail.evaluation.probes import CHOSEN
+from vitrail.jobs.events import Note
+from vitrail.jobs.frozen_features import FrozenFeatures
+from vitrail.jobs.predictor import Predictor
+from vitrail.jobs.training import Training
+from vitrail.models.vision_transformer import VisionTransformer
+from vitrail.weights.model_file import ModelRecord
+
+MOST_IMAGES, GPU_MOST_IMAGES = 5_000, 50_000
+"""Training images that are looked at: enough to know what the features are worth, long before an epoch ends."""
+MOST_PRODUCTS = 5e8
+"""images · features · classes beyond which logistic regression is left out: it would take minutes."""
+FEW_ERRORS, FEW_IMAGES = 3, 10
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Hold what probes of the frozen features reach, on validation images.
+
+    Args:
+        accuracies: probe → accuracy on the validation images, 0 … 1; one at least.
+        n: validation images.
+        per_class: training images a class.
+        seconds: time it took.
+        tuned: accuracy of the tuned model on the same images; None before.
+    """
+
+    accuracies: Mapping[str, float]
+    n: int
+    per_class: float
+    seconds: float
+    tuned: float | None = None
+
+    @property
+    def best(self) -> str:
+        """The probe that is most often right; of equals the first."""
+        return max(self.accuracies, key=self.accuracies.__getitem__)
+
+    def prospects(self) -> str:
+        """Say whether tuning is likely to pay: a rule of thumb.
+
+        Returns:
+            A clause.
+        """
+        wrong = round(self.n * (1 - self.accuracies[self.best]))
+        if wrong < FEW_ERRORS:
+            return f"tuning can hardly pay: {wrong} of {self.n:,} validation images are wrong, too few to see a gain"
+        if self.per_class < FEW_IMAGES:
+            return f"tuning may not pay: there are fewer than {FEW_IMAGES} training images a class"
+        return f"tuning is likely to pay: {wrong:,} of {self.n:,} validation images are wrong"
+
+    def verdict(self) -> Note:
+        """Say whether tuning paid, once it is done.
+
+        Returns:
+            A sentence; a warning if the tuned model is worse.
+        """
+        before, after = self.accuracies[self.best], self.tuned or 0.0
+        figures = f"validation accuracy {100 * after:.2f} %, {100 * before:.2f} % with frozen features ({self.best})"
+        if after < before:
+            advice = f"`vitrail evaluate REF DATA --probe {self.best}` measures those; try a smaller lr, or more epochs"
+            return Note(f"tuning did not pay: {figures}; {advice}", True)
+        chance = after - before <= standard_error(before, self.n)
+        return Note(f"tuning {'changed no more than chance may' if chance else 'paid'}: {figures}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Turn into plain data.
+
+        Returns:
+            accuracies, best, n, tuned, seconds.
+        """
+        names = ("best", "n", "tuned", "seconds")
+        return {"accuracies": dict(self.accuracies)} | {name: getattr(self, name) for name in names}
+
+
+def measure_baseline(training: Training) -> Baseline | None:
+    """Probe the features of a network that is about to be tuned, and say what they are worth.
+
+    Args:
+        training: not yet begun; its model has the weights that it starts from.
+
+    Returns:
+        The baseline; None where no image can be used, which training will say.
+
+    Raises:
+        DataError: if the training images that can be used are of one class.
+    """
+    clock = time.perf_counter()
+    plan, dataset, device = training.plan, training.dataset, training.device
+    model = cast("VisionTransformer", training.state.model)
+    record = ModelRecord(plan.model, dataset.classes, plan.spec)
+    predictor = Predictor(model, record, training.folder.path, str(device))
+    features = FrozenFeatures(predictor, listener=training.tell)
+    most = MOST_IMAGES if device.type == "cpu" else GPU_MOST_IMAGES
+    train = features.of(_some(dataset.splits["train"], most, plan.seed)).labelled
+    val = features.of(dataset.splits["val"]).labelled
+    if not len(train.y) or not len(val.y):
+        return None
+    computed = time.perf_counter() - clock
+    accuracies = {
+        name: probe.choose(train, val, dataset.classes).top1
+        for name, probe in CHOSEN.items()
+        if name != "linear" or train.x.size * len(dataset.classes) <= MOST_PRODUCTS
+    }
+    per_class = len(dataset.splits["train"]) / len(dataset.classes)
+    baseline = Baseline(accuracies, len(val.y), per_class, time.perf_counter() - clock)
+    figures = ", ".join(f"{name} {100 * top1:.2f} %" for name, top1 in accuracies.items())
+    told = f"on {baseline.n:,} validation images, learned from {len(train.y):,}"
+    times = f"{computed:.1f} s for {features.computed:,} features, {baseline.seconds - computed:.1f} s for the probes"
+    training.tell(Note(f"frozen features, before any tuning: {figures} {told} ({times})"))
+    training.tell(Note(baseline.prospects()))
+    return baseline
+
+
+def _some(samples: Samples, most: int, seed: int) -> Samples:
+    """Take no more samples than that, of each class in proportion; which, is decided by their names and the seed."""
+    if len(samples) <= most:
+        return samples
+    _, taken = stratified_split(samples.labels, samples.names, most / len(samples), seed, "baseline")
+    return samples.take(taken)

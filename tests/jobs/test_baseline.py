@@ -1,0 +1,135 @@
+"""The baseline before tuning: what the features are worth, said before and held against the result."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import vitrail
+from vitrail.data.sources import open_dataset
+from vitrail.evaluation.probes import CHOSEN
+from vitrail.jobs import baseline
+from vitrail.jobs.baseline import Baseline
+from vitrail.jobs.probe import probe_features
+
+
+@pytest.fixture(scope="module")
+def tuned(digits_run, tmp_path_factory):
+    """Give a run that starts from another, and what was told."""
+    notes: list[tuple[str, bool]] = []
+
+    def listen(event):
+        if hasattr(event, "text"):
+            notes.append((event.text, event.warning))
+
+    out = tmp_path_factory.mktemp("tuned") / "run"
+    return vitrail.fit("digits", digits_run.path, out=out, epochs=2, listener=listen), notes
+
+
+def test_it_is_said_before_and_after(tuned):
+    run, notes = tuned
+    texts = [text for text, _ in notes]
+    (place,) = [place for place, text in enumerate(texts) if text.startswith("frozen features, before any tuning: knn")]
+    assert "on 144 validation images, learned from 1,294" in texts[place]
+    assert "tuning " in texts[place + 1]
+    (after,) = [text for text in texts[place + 2 :] if "with frozen features" in text]
+    assert f"{100 * run.baseline.tuned:.2f} %" in after
+    report = (run.path / "report.html").read_text(encoding="utf-8")
+    assert "frozen features, before any tuning" in report and "with frozen features" in report
+    assert texts[place] in (run.path / "log.txt").read_text(encoding="utf-8")
+
+
+def test_it_is_what_the_probes_give(tuned, digits_run):
+    run, _ = tuned
+    found = {name: probe_features(digits_run, "digits", name, "val") for name in CHOSEN}
+    assert run.baseline.accuracies == pytest.approx({name: one.top1 for name, one in found.items()}, abs=1e-9)
+    assert all(one.computed == 0 for one in found.values()), "fit and evaluate --probe share what was computed"
+
+
+def test_it_is_in_the_json(tuned):
+    run, _ = tuned
+    answer = json.loads(json.dumps(run.to_json()))["baseline"]
+    assert answer.keys() == {"accuracies", "best", "n", "tuned", "seconds"}
+    assert answer["accuracies"].keys() == set(CHOSEN)
+    assert answer["n"] == 144
+    records = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert answer["tuned"] in [record["val_top1"] for record in records]
+
+
+def test_it_does_not_touch_the_training(tuned, digits_run, tmp_path, monkeypatch):
+    run, _ = tuned
+    monkeypatch.setattr("vitrail.jobs.fit.measure_baseline", lambda training: None)
+    plain = vitrail.fit("digits", digits_run.path, out=tmp_path / "run", epochs=2)
+    assert plain.baseline is None
+    assert "baseline" not in plain.to_json()
+    assert np.array_equal(plain.evaluation.outputs.logits, run.evaluation.outputs.logits)
+
+
+def test_fresh_weights_have_none(digits_run):
+    assert digits_run.baseline is None
+
+
+def test_a_resumed_run_is_held_against_it_too(tuned, digits_run):
+    run, _ = tuned
+    again = vitrail.fit("digits", digits_run.path, out=run.path, epochs=2, resume=True)
+    assert again.baseline.accuracies == run.baseline.accuracies
+    assert again.baseline.tuned == run.baseline.tuned
+
+
+def test_tuning_that_makes_it_worse_is_a_warning(digits_run, tmp_path):
+    notes: list[tuple[str, bool]] = []
+
+    def listen(event):
+        if hasattr(event, "text"):
+            notes.append((event.text, event.warning))
+
+    settings = {"lr": 1e-9, "ema": 0, "crop_scale": [0.1, 0.2]}
+    run = vitrail.fit(
+        "digits", digits_run.path, out=tmp_path / "run", epochs=1, settings=settings, seed=3, listener=listen
+    )
+    assert run.baseline.tuned < max(run.baseline.accuracies.values())
+    assert [warning for text, warning in notes if text.startswith("tuning did not pay")] == [True]
+
+
+def test_large_sets_are_looked_at_in_part_and_many_classes_without_logistic_regression(
+    digits_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(baseline, "MOST_IMAGES", 300)
+    monkeypatch.setattr(baseline, "MOST_PRODUCTS", 1)
+    notes: list[str] = []
+    run = vitrail.fit(
+        "digits",
+        digits_run.path,
+        out=tmp_path / "run",
+        epochs=1,
+        listener=lambda event: notes.append(getattr(event, "text", "")),
+    )
+    assert any("144 validation images, learned from 300" in text for text in notes)
+    assert set(run.baseline.accuracies) == {"knn", "least-squares"}
+    train = open_dataset("digits").splits["train"]
+    counts = np.bincount(baseline._some(train, 300, 0).labels)
+    assert counts.min() >= 28
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "n", "per_class", "words"),
+    [
+        ({"knn": 0.99, "linear": 0.985}, 200, 100, "hardly pay: 2 of 200"),
+        ({"knn": 0.8, "linear": 0.9}, 200, 5, "may not pay"),
+        ({"knn": 0.8, "linear": 0.9}, 2000, 50, "likely to pay: 200 of 2,000"),
+    ],
+)
+def test_prospects(accuracies, n, per_class, words):
+    assert words in Baseline(accuracies, n, per_class, 1.0).prospects()
+
+
+@pytest.mark.parametrize(
+    ("after", "words", "warning"),
+    [(0.93, "tuning paid", False), (0.905, "than chance", False), (0.899, "did not pay", True)],
+)
+def test_verdicts(after, words, warning):
+    note = Baseline({"knn": 0.8, "linear": 0.9}, 1000, 50, 1.0, after).verdict()
+    assert words in note.text and "90.00 % with frozen features (linear)" in note.text
+    assert note.warning is warning
