@@ -57,6 +57,19 @@ HYBRIDS = {
 CONV_STEMS = {"vitc_1gf_224": 4.6, "vitc_4gf_224": 17.8, "vitc_18gf_224": 81.6, "vitc_36gf_224": 167.8}
 """Millions, as Xiao et al. 2021 print them."""
 
+CCT_2 = {"embed_dim": 128, "num_heads": 2, "mlp_ratio": 1.0}
+CCT_7 = {"embed_dim": 256, "num_heads": 4, "mlp_ratio": 2.0}
+CCT = {
+    "CCT-2/3x2": (CCT_2, 2, 4, "0.284"),
+    "CCT-4/3x2": (CCT_2, 4, 4, "0.482"),
+    "CCT-6/3x2": (CCT_7, 6, 4, "3.33"),
+    "CCT-7/3x2": (CCT_7, 7, 4, "3.85"),
+    "CCT-6/3x1": ({**CCT_7, "position": "sincos_2d"}, 6, 2, "3.17"),
+    "CCT-7/3x1": (CCT_7, 7, 2, "3.76"),
+}
+"""Size, depth, patch, millions of parameters as the authors print them, at 32 pixels and 10 classes. The 3.17 leave out
+a table of positions, the others do not."""
+
 MEAN_WITHOUT_CLASS_TOKEN = {"B/16": 86_566_120, "B/32": 88_222_696, "S/16": 22_049_896, "S/32": 22_878_184}
 FAMILIES = {
     "deit3_small_patch16_224": 22_059_496,
@@ -119,6 +132,14 @@ def test_hybrids(name, size):
 @pytest.mark.parametrize("name", CONV_STEMS)
 def test_convolutional_stems(name):
     assert round(count(name) / 1e6, 1) == CONV_STEMS[name]
+
+
+@pytest.mark.parametrize("name", CCT)
+def test_compact_transformers(name):
+    size, depth, patch, millions = CCT[name]
+    parts = {"stem": "cct", "pool": "seq", "class_token": False, "qkv_bias": False}
+    parameters = count(ViTConfig.of(**size, **parts, depth=depth, patch_size=patch, img_size=32, num_classes=10))
+    assert f"{parameters / 1e6:.{len(millions.partition('.')[2])}f}" == millions
 
 
 @pytest.mark.parametrize("norm_after", [True, False], ids=["norm after pooling", "norm before pooling"])

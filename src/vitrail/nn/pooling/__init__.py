@@ -6,9 +6,11 @@ from vitrail.nn.pooling.class_token import ClassTokenPool, ClassTokenPoolConfig
 from vitrail.nn.pooling.map import MapPool, MapPoolConfig
 from vitrail.nn.pooling.mean import MeanPool, MeanPoolConfig
 from vitrail.nn.pooling.none import NoPool, NoPoolConfig
+from vitrail.nn.pooling.seq import SeqPool, SeqPoolConfig
 
 POOLS: Table[type[PoolConfig]] = Table(
-    "pool", {row.kind: row for row in (ClassTokenPoolConfig, MeanPoolConfig, MapPoolConfig, NoPoolConfig)}
+    "pool",
+    {row.kind: row for row in (ClassTokenPoolConfig, MeanPoolConfig, MapPoolConfig, SeqPoolConfig, NoPoolConfig)},
 )
 
 __all__ = [
@@ -22,4 +24,6 @@ __all__ = [
     "NoPool",
     "NoPoolConfig",
     "PoolConfig",
+    "SeqPool",
+    "SeqPoolConfig",
 ]
