@@ -280,7 +280,7 @@ WRONG = {
     "unknown flag": (["fit", "digits", "--epoch", "3"], "--epoch", "--epochs"),
     "epochs and minutes": (["fit", "digits", "--epochs", "1", "--minutes", "1"], "--minutes", ""),
     "epochs 0": (["fit", "digits", "--epochs", "0"], "--epochs", ""),
-    "no model fits": (["models", "resnet"], "resnet", ""),
+    "no model fits": (["models", "swin"], "swin", ""),
 }
 
 
