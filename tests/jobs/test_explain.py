@@ -11,6 +11,7 @@ from PIL import Image
 
 import vitrail
 from vitrail.analysis import attention_maps
+from vitrail.cli.main import main
 from vitrail.core.errors import ConfigError, DataError, ImageError
 from vitrail.data.pixels import load_pixels
 from vitrail.jobs.explain import explain_paths
@@ -183,6 +184,19 @@ def test_images_of_n_channels_are_explained_as_far_as_they_can_be_shown(tmp_path
     assert found.explanation.prediction == vitrail.load(tmp_path / "model.safetensors").predict(found.path, top=3)[0]
     with Image.open(found.files[0]) as picture:
         assert picture.width > 600
+
+
+def test_a_model_without_classes_is_explained_all_the_same(images, tmp_path, capsys):
+    config = vitrail.ViTConfig.of(img_size=8, patch_size=4, embed_dim=8, depth=2, num_heads=2, num_classes=0)
+    path = tmp_path / "features.safetensors"
+    save_model(path, vitrail.VisionTransformer(config), ModelRecord(config, (), vitrail.ImageSpec(size=(8, 8))))
+    (found,) = explain_paths(path, images[:1], tmp_path / "out")
+    assert found.error is None and found.to_json()["label"] is None
+    assert found.explanation.last.shape == (2, 2)
+    with Image.open(found.files[0]) as picture:
+        assert picture.width > 600
+    assert main(["explain", str(path), images[0], "--out", str(tmp_path / "again")]) == 0
+    assert capsys.readouterr().out.split("\t")[:2] == [images[0], ""]
 
 
 def test_a_model_without_pooling_has_no_answer_for_an_image(digits_run, images, tmp_path):

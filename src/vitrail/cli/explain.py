@@ -37,8 +37,12 @@ def run(options: argparse.Namespace) -> None:
         record = one.to_json()
         explained.append(record)
         if not options.json:
-            answer = f"{record['label']} {100 * record['probability']:.1f} %" if one.error is None else ""
-            print("\t".join([one.path, answer, *record["files"]] if answer else [one.path, f"error: {one.error}"]))
+            answer = "" if record["label"] is None else f"{record['label']} {100 * record['probability']:.1f} %"
+            print(
+                "\t".join(
+                    [one.path, answer, *record["files"]] if one.error is None else [one.path, f"error: {one.error}"]
+                )
+            )
     failed = sum(record["error"] is not None for record in explained)
     if failed:
         print(f"warning: {failed} of {len(explained)} images could not be used", file=sys.stderr)

@@ -28,7 +28,10 @@ def list_costs(pattern: str = "*") -> list[dict[str, Any]]:
     """
     names = list_models(pattern) or ([pattern] if is_variant(pattern) else [])
     if not names:
-        raise ConfigError(f"no model fits {pattern!r}", hint=did_you_mean(pattern, VARIANTS, "leave the pattern out"))
+        raise ConfigError(
+            f"no model fits {pattern!r}",
+            hint=did_you_mean(pattern, VARIANTS, "leave the pattern out; published weights: --pretrained"),
+        )
     rows = []
     for name in names:
         config = ViTConfig.of(**variant_fields(name))

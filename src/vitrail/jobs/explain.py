@@ -37,7 +37,7 @@ class Explanation:
     """Hold what a model looks at in one image.
 
     Args:
-        prediction: its answer.
+        prediction: its answer; without label and probability for a model that has no classes.
         last: (rows, columns) float64, share of attention that each patch gets in the last block, mean over heads.
         rollout: (rows, columns) float64, the same by attention rollout over all blocks.
         box: left, top, right, bottom of the part that the model saw, which the maps cover, in pixels of the image.
@@ -162,13 +162,15 @@ def explain_paths(
     Raises:
         WeightsError: if the model cannot be loaded.
         DataError: if a path is missing or holds no image.
-        ConfigError: if the model has no attention or is no classifier, or `out` is in use or cannot be written.
+        ConfigError: if the model has no attention, or has classes and yet no answer for an image, or if `out` is in use
+            or cannot be written.
         StorageError: if writing fails midway.
     """
     files = expand_paths(paths)
     predictor = load(reference, device)
     require_attention(predictor.model)
-    predictor.require_classifier()
+    if predictor.classes:
+        predictor.require_classifier()
     folder = ExplanationFolder.prepare(Path(out), files, overwrite)
     return draw_explanations(predictor, (Subject(file, file) for file in files), folder)
 
@@ -251,7 +253,9 @@ def _draw(predictor: Predictor, subject: Subject) -> tuple[Explanation, bytes]:
 
 
 def _explain(predictor: Predictor, image: Decoded, name: str, top: int) -> Explanation:
-    (prediction,) = predictor.predict([_as_array(image)], top)
+    prediction = Prediction(name, None, None, ())
+    if predictor.classes:
+        (prediction,) = predictor.predict([_as_array(image)], top)
     if prediction.error is not None:
         raise ImageError(f"{name}: {prediction.error}" if name else prediction.error)
     spec, model = predictor.spec, predictor.model

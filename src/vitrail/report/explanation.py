@@ -53,7 +53,7 @@ class Look:
         image: grey or colour.
         box: left, top, right, bottom of the part that the model saw, in pixels of the image.
         maps: title → (rows, columns) of numbers over the box, 0 or more.
-        answers: classes with their probabilities, best first.
+        answers: classes with their probabilities, best first; none of a model that has no classes.
         query: who looks, in words that go on after "Attention of".
         truth: the true class; None if it is not known.
     """
@@ -162,6 +162,11 @@ class _Page:
 
 def _write_answer(figure: Figure, page: _Page, look: Look) -> None:
     """Write the best class large, the next ones and who looks small."""
+    seen = "" if _is_whole(look) else "; outside the frame the model saw nothing"
+    page.write(figure, page.MARGIN, page.height - 26, f"Attention of {look.query}{seen}.", 9.5)
+    if not look.answers:
+        page.write(figure, page.MARGIN, 14, "What the model looks at", 19, color=BLUE)
+        return
     label, probability = look.answers[0]
     wrong = look.truth is not None and look.truth != label
     end = page.write(
@@ -172,8 +177,6 @@ def _write_answer(figure: Figure, page: _Page, look: Look) -> None:
         page.write(figure, end + 16, 22, verdict, 12, color=AMBER if wrong else BLUE)
     rest = "    ".join(f"{_shortened(name, 18)} {percent(share)}" for name, share in look.answers[1:4])
     page.write(figure, page.MARGIN, 48, f"then  {rest}" if rest else "", 11)
-    seen = "" if _is_whole(look) else "; outside the frame the model saw nothing"
-    page.write(figure, page.MARGIN, page.height - 26, f"Attention of {look.query}{seen}.", 9.5)
 
 
 def _draw_image(axes: Axes, look: Look, shown: Image.Image) -> None:
