@@ -11,7 +11,7 @@ from vitrail.nn.position.resample import RULES
 from vitrail.weights.content import read_content
 from vitrail.weights.differences import differences
 from vitrail.weights.formats import FORMATS, Format
-from vitrail.weights.formats.authors import Deit, Dinov2
+from vitrail.weights.formats.authors import Deit, Dinov2, Dinov3
 from vitrail.weights.formats.timm import KEYS as TIMM_KEYS
 from vitrail.weights.formats.torchvision import KEYS as TORCHVISION_KEYS
 from vitrail.weights.load import detect, load_weights
@@ -47,20 +47,24 @@ MODELS = {
     "siglip": {"class_token": False, "pool": "map", "act": "gelu_tanh", "num_classes": 0},
     "map of big_vision": {"class_token": False, "pool": "map"},
     "qk norm": {"qk_norm": True},
+    "hybrid": {"stem": {"kind": "resnet", "layers": (2, 1), "width": 32}, "patch_size": 8},
+    "hybrid root": {"stem": {"kind": "resnet", "layers": (), "width": 32}, "patch_size": 8},
+    "rms norm": {"norm": "rms_norm"},
+    "fixed positions": {"position": "sincos_2d", "class_token": False, "pool": {"kind": "mean", "norm_after": False}},
     "no position": {"position": "none"},
     "convolutional stem": {"stem": "conv"},
     "scaled": {"qk_scale": 0.3},
 }
 HELD = {
     "vitrail": set(MODELS),
-    "timm": set(MODELS) - {"representation layer", "no position", "convolutional stem", "scaled"},
+    "timm": set(MODELS) - {"representation layer", "no position", "convolutional stem", "scaled", "fixed positions"},
     "hugging-face": {
         "plain", "distilled", "one head beside two tokens", "no classes", "no qkv bias", "clip", "dinov2",
         "dinov2 giant", "dinov2 with registers", "dinov3", "dinov3 gated", "siglip",
     },
     "google": {
         "plain", "representation layer", "mean alone, norm before", "no classes", "no position of the class",
-        "map of big_vision",
+        "map of big_vision", "siglip", "hybrid", "hybrid root", "fixed positions",
     },
 }  # fmt: skip
 CHANGED = {("timm", "dinov2 with registers"): "the class token's position is added to it, as timm does"}
@@ -70,6 +74,7 @@ READERS = {
     "mae": ("no classes", lambda state: {"model": {**state, "mask_token": torch.ones(1, 1, 16)}}, TIMM_KEYS),
     "dino": ("no classes", lambda state: state, TIMM_KEYS),
     "dinov2": ("dinov2 with registers", lambda state: {**state, "mask_token": torch.ones(1, 16)}, Dinov2.keys),
+    "dinov3": ("dinov3 gated", lambda state: {**state, "rope_embed.periods": torch.tensor([1.0, 10.0])}, Dinov3.keys),
     "torchvision": ("plain", lambda state: state, TORCHVISION_KEYS),
 }
 

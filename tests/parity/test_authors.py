@@ -1,4 +1,4 @@
-"""The `.pth` files of DeiT III, MAE, DINO and DINOv2, in the layout that their authors published, give the same here.
+"""The `.pth` files of DeiT III, MAE and DINO to DINOv3, in the layout that their authors published, give the same here.
 
 The weights are timm's, drawn at random; their names are put back by hand to those of the authors.
 """
@@ -10,6 +10,7 @@ import re
 import pytest
 import timm
 import torch
+from timm.models import eva
 from torch.nn.functional import interpolate
 from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 
@@ -158,6 +159,44 @@ def test_another_size_is_by_the_authors_rule(case, randomise, assert_same_logits
     assert_same_logits(ours, theirs, (8 * side, 8 * side))
     if loaded.record.config.tokens.dynamic:
         assert_same_logits(loaded.model, theirs, (8 * side, 8 * side))
+
+
+def dinov3(model, gated):
+    """Put names back, and give keys a bias that a mask takes away."""
+    state = renamed(
+        model.state_dict(), (r"gamma_([12])", r"ls\1.gamma"), (r"reg_token", "storage_tokens"),
+        (r"mlp\.fc1_g", "mlp.w1"), (r"mlp\.fc1_x", "mlp.w2"), *([(r"mlp\.fc2", "mlp.w3")] if gated else []),
+    )  # fmt: skip
+    for index in range(2):
+        queries, values = (state.pop(f"blocks.{index}.attn.{part}_bias") for part in "qv")
+        state[f"blocks.{index}.attn.qkv.bias"] = torch.cat([queries, torch.randn(64), values])
+        state[f"blocks.{index}.attn.qkv.bias_mask"] = torch.tensor([1.0, 0, 1]).repeat_interleave(64)
+    return {**state, "mask_token": torch.ones(1, 64), "rope_embed.periods": 100 ** (torch.arange(4) / 4)}
+
+
+@pytest.mark.parametrize("gated", [False, True], ids=["small", "small plus"])
+@pytest.mark.parametrize("size", [(32, 32), (24, 40)], ids=str)
+def test_dinov3(size, gated, randomise, assert_same_logits, tmp_path):
+    name = "vit_small_plus_patch16_dinov3_qkvb" if gated else "vit_small_patch16_dinov3_qkvb"
+    theirs = made(randomise, name, num_classes=0, global_pool="token")
+    state = dinov3(theirs, gated)
+    torch.save(state, tmp_path / "weights.pth")
+    again = made(randomise, name, seed=2, num_classes=0, global_pool="token")
+    again.load_state_dict(eva.checkpoint_filter_fn(dict(state), again))
+    loaded = load_weights(tmp_path / "weights.pth", known=KNOWN)
+    assert loaded.report.format == "dinov3"
+    assert len(loaded.report.left) == 4
+    assert loaded.record.spec.size == (256, 256)
+    assert_same_logits(loaded.model, theirs, size)
+    assert_same_logits(loaded.model, again, size)
+
+
+def test_dinov3_of_another_temperature_is_refused(randomise, tmp_path):
+    theirs = made(randomise, "vit_small_patch16_dinov3_qkvb", num_classes=0)
+    state = {**dinov3(theirs, False), "rope_embed.periods": 1000 ** (torch.arange(4) / 4)}
+    torch.save(state, tmp_path / "weights.pth")
+    with pytest.raises(WeightsError, match="not those of temperature 100"):
+        load_weights(tmp_path / "weights.pth", known=KNOWN)
 
 
 def test_what_is_neither_body_nor_of_pre_training_is_an_error(randomise, tmp_path):

@@ -45,6 +45,8 @@ FAMILIES = {
     "map reg": ("vit_so150m_patch16_reg4_map_256", HEAD),
     "all positions, reg": ("test_vit2", HEAD),
     "rms norm": ("test_vit4", HEAD),
+    "hybrid root": ("vit_tiny_r_s16_p8_224", {**HEAD, "img_size": 64, "patch_size": 8}),
+    "hybrid": ("vit_small_r26_s32_224", {**HEAD, "img_size": 64, "patch_size": 1}),
     "qk norm": ("vit_small_patch16_224", {"qk_norm": True, **HEAD}),
 }
 
@@ -67,8 +69,8 @@ def folder(tmp_path):
     return write
 
 
-def assert_same(ours, theirs, size=(32, 32)):
-    images = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1))
+def assert_same(ours, theirs, size=None):
+    images = torch.randn(2, 3, *(size or ours.config.image_size), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         got, expected = ours(images), theirs(images)
     scale = expected.abs().max()

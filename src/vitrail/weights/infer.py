@@ -18,6 +18,7 @@ from vitrail.models.variants import VARIANTS, variant_fields
 HEAD_DIM = 64
 """Width of a head in every ViT and DeiT from Ti to L, and in DINOv2's giant; others: rows of `SIZES` or `VARIANTS`."""
 
+BACKBONE = "patch_embed.backbone"
 NAMED = ("num_heads", "act", "norm", "qk_scale", "position")
 """Fields that no shape shows and a variant settles."""
 
@@ -95,8 +96,7 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, Any]:
     head, representation = state.get("head.weight"), state.get("pre_logits.fc.weight")
     return {
         "embed_dim": width,
-        "in_chans": channels,
-        "patch_size": patch,
+        **({"in_chans": channels, "patch_size": patch} | _stem(state, patch)),
         **_blocks(state, width),
         "patch_bias": "patch_embed.proj.bias" in state,
         "pre_norm": "norm_pre.weight" in state,
@@ -107,6 +107,20 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, Any]:
         "num_classes": 0 if head is None else head.shape[0],
         "pool": _pool(state),
     }
+
+
+def _stem(state: Mapping[str, Tensor], projected: int) -> dict[str, Any]:
+    """Read what a hybrid's ResNet is made of; nothing for models without one."""
+    roots = (f"{BACKBONE}.stem.conv.weight", f"{BACKBONE}.conv.weight")
+    name = next((name for name in roots if name in state), None)
+    if name is None:
+        return {}
+    width, channels = _need(state, name, 4).shape[:2]
+    found = re.compile(re.escape(BACKBONE) + r"\.stages\.(\d+)\.blocks\.(\d+)\.conv1\.weight")
+    units = [tuple(map(int, match.groups())) for other in state if (match := found.fullmatch(other))]
+    layers = tuple(sum(at == stage for at, _ in units) for stage in range(1 + max((at for at, _ in units), default=-1)))
+    stem = {"kind": "resnet", "layers": layers, "width": width}
+    return {"in_chans": channels, "patch_size": projected * 2 ** max(2, len(layers) + 1), "stem": stem}
 
 
 def _blocks(state: Mapping[str, Tensor], width: int) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Row(NamedTuple):
     A name that stands several times has so many equal parts; one name beside several stands as often as they.
 
     Args:
-        ours: names, "{i}" standing for the number of a block.
+        ours: names, "{i}" standing for the number of a block, "{n}" for the same counted from 1.
         theirs: names there.
         layout: row of `LAYOUTS`, for each of theirs.
     """
@@ -142,7 +142,7 @@ class KeyMap:
         state: dict[str, Tensor] = {}
         groups, unknown = _grouped(self._theirs, tensors)
         for (row, index), there in groups.items():
-            parts = [(ours.replace("{i}", index), theirs.replace("{i}", index)) for ours, theirs in row.parts()]
+            parts = [(_numbered(ours, index), _numbered(theirs, index)) for ours, theirs in row.parts()]
             missing = [theirs for _, theirs in dict.fromkeys(parts) if theirs not in there]
             if missing:
                 raise WeightsError(f"{', '.join(dict.fromkeys(missing))}: missing beside {', '.join(there)}")
@@ -166,7 +166,7 @@ class KeyMap:
         tensors: dict[str, Tensor] = {}
         groups, unknown = _grouped(self._ours, state)
         for (row, index), here in groups.items():
-            parts = [(ours.replace("{i}", index), theirs.replace("{i}", index)) for ours, theirs in row.parts()]
+            parts = [(_numbered(ours, index), _numbered(theirs, index)) for ours, theirs in row.parts()]
             if any(ours not in here for ours, _ in parts):
                 unknown += list(here)
                 continue
@@ -196,7 +196,7 @@ def with_zero_key_bias(tensors: Mapping[str, Tensor], query: str, key: str) -> d
 
 
 Patterns = Sequence[tuple[re.Pattern[str], Row]]
-Groups = dict[tuple[Row, str], dict[str, Tensor]]
+Groups = dict[tuple[Row, int | None], dict[str, Tensor]]
 
 
 def _grouped(patterns: Patterns, tensors: Mapping[str, Tensor]) -> tuple[Groups, list[str]]:
@@ -207,7 +207,7 @@ def _grouped(patterns: Patterns, tensors: Mapping[str, Tensor]) -> tuple[Groups,
         for pattern, row in patterns:
             match = pattern.fullmatch(name)
             if match:
-                groups.setdefault((row, match.group(1) if match.groups() else ""), {})[name] = value
+                groups.setdefault((row, _number(match)), {})[name] = value
                 break
         else:
             unknown.append(name)
@@ -229,8 +229,19 @@ def _rejoined(values: Mapping[str, Tensor], parts: Sequence[tuple[str, str]]) ->
 
 
 def _pattern(name: str) -> re.Pattern[str]:
-    """Turn a name with "{i}" into a pattern; numbers of blocks have no leading zeros."""
-    return re.compile(re.escape(name).replace(r"\{i\}", r"(0|[1-9]\d{0,3})"))
+    """Turn a name with "{i}" or "{n}" into a pattern; numbers have no leading zeros."""
+    escaped = re.escape(name).replace(r"\{i\}", r"(?P<i>0|[1-9]\d{0,3})")
+    return re.compile(escaped.replace(r"\{n\}", r"(?P<n>[1-9]\d{0,3})"))
+
+
+def _number(match: re.Match[str]) -> int | None:
+    """Give the number in a name, counted from 0; None if there is none."""
+    found = match.groupdict()
+    return int(found["i"]) if "i" in found else int(found["n"]) - 1 if "n" in found else None
+
+
+def _numbered(name: str, index: int | None) -> str:
+    return name if index is None else name.replace("{i}", str(index)).replace("{n}", str(index + 1))
 
 
 def _laid_out(name: str, value: Tensor, layout: Layout) -> Tensor:

@@ -73,11 +73,13 @@ PREPROCESSING: Table[Preprocessing] = Table(
         "timm_dino": Preprocessing(IMAGENET_MEAN, IMAGENET_STD),
         "deit": Preprocessing(IMAGENET_MEAN, IMAGENET_STD, crop_fraction=0.875),
         "deit3": Preprocessing(IMAGENET_MEAN, IMAGENET_STD),
+        "dinov3": Preprocessing(IMAGENET_MEAN, IMAGENET_STD, interpolation="bilinear", mode="squash"),
         "mae": Preprocessing(IMAGENET_MEAN, IMAGENET_STD, crop_fraction=0.875, large_fraction=1.0),
         "torchvision": Preprocessing(
             IMAGENET_MEAN, IMAGENET_STD, interpolation="bilinear", crop_fraction=0.875, large_fraction=1.0
         ),
         "google": Preprocessing(interpolation="bilinear", mode="squash"),
+        "big_vision": Preprocessing(interpolation="bilinear", crop_fraction=0.875, large_fraction=384 / 448),
     },
 )
 """From the authors' evaluation code; the spec's own resize keeps fractions of pixels that timm rounds away."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 PARTS = (
-    (r"(^|/|\.)(conv_root|block1/unit1)|patch_embed\.backbone\.", "a ResNet stem (hybrid)"),
+    (r"patch_embed\.backbone\.(bn1|conv1|\d)", "a ResNet stem with batch normalisation"),
     (r"conv_proj\.(\d|conv_)", "torchvision's convolutional stem"),
     (r"relative_position_bias_table|rel_pos", "this table of relative positions"),
 )

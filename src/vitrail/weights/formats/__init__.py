@@ -2,7 +2,7 @@
 
 from vitrail.core.errors import WeightsError
 from vitrail.core.table import Table
-from vitrail.weights.formats.authors import Deit, Dino, Dinov2, Mae
+from vitrail.weights.formats.authors import Deit, Dino, Dinov2, Dinov3, Mae
 from vitrail.weights.formats.base import Format, Reading
 from vitrail.weights.formats.google import Google
 from vitrail.weights.formats.hugging_face import HuggingFace
@@ -12,7 +12,10 @@ from vitrail.weights.formats.torchvision import Torchvision
 
 FORMATS: Table[Format] = Table(
     "weight format",
-    {row.name: row for row in (Own(), Deit(), Mae(), Dino(), Dinov2(), Timm(), Torchvision(), HuggingFace(), Google())},
+    {
+        row.name: row
+        for row in (Own(), Deit(), Mae(), Dino(), Dinov2(), Dinov3(), Timm(), Torchvision(), HuggingFace(), Google())
+    },
     error=WeightsError,
 )
 """The first that claims a content reads it: names of timm's are also those of others."""

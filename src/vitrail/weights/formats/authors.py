@@ -1,4 +1,4 @@
-"""The `.pth` files of DeiT, MAE, DINO and DINOv2, as their authors write them: timm's names, with some of their own."""
+"""The `.pth` files of DeiT, MAE and DINO to DINOv3, as their authors write them: timm's names and some of their own."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
+from vitrail.core.errors import WeightsError
 from vitrail.weights.content import Content
 from vitrail.weights.formats.base import Format, Reading
 from vitrail.weights.formats.timm import BLOCK, KEYS, SAME, conv_patches
-from vitrail.weights.key_map import KeyMap, named, pair
+from vitrail.weights.key_map import KeyMap, joined, named, pair
 from vitrail.weights.preprocessing import PREPROCESSING, timm_preprocessing
 
 PATCHES, POSITIONS, MASK, SCALE = "patch_embed.proj.weight", "pos_embed", "mask_token", "blocks.0.ls1.gamma"
+PERIODS = "rope_embed.periods"
 TRAINING = (("teacher",), ("student",))
 BARE = ((), *TRAINING)
 """Keys around the tensors of DINO and DINOv2: none as published, two in training checkpoints."""
@@ -64,10 +67,10 @@ def _body(content: Content) -> tuple[dict[str, Tensor], dict[str, str]]:
     return body, {name: why for name in tensors if not name.startswith(BODY)}
 
 
-def _is_pickled(content: Content, *wrappers: tuple[str, ...]) -> bool:
+def _is_pickled(content: Content, *wrappers: tuple[str, ...], positions: str = POSITIONS) -> bool:
     if content.container != "pickle" or content.config or content.wrapper[:1] not in wrappers:
         return False
-    return {PATCHES, POSITIONS} <= _body(content)[0].keys()
+    return {PATCHES, positions} <= _body(content)[0].keys()
 
 
 class Deit(Author):
@@ -152,3 +155,50 @@ class Dinov2(Author):
         """Rename; positions of a model with registers are carried by another rule."""
         reading = super().read(content, variant)
         return replace(reading, resize="dinov2_registers") if "reg_token" in reading.state else reading
+
+
+class Dinov3(Author):
+    """Read DINOv3's bodies, published or in its training checkpoints."""
+
+    name: ClassVar[str] = "dinov3"
+    what: ClassVar[str] = "a .pth of facebookresearch/dinov3"
+    keys: ClassVar[KeyMap] = KeyMap(
+        [
+            named("reg_token", "storage_tokens"),
+            *SAME,
+            *joined(f"{BLOCK}.mlp.fc1", f"{BLOCK}.mlp.w1", f"{BLOCK}.mlp.w2"),
+            *pair(f"{BLOCK}.mlp.fc2", f"{BLOCK}.mlp.w3"),
+        ]
+    )
+    left: ClassVar[Mapping[str, str]] = {
+        **MASK_LEFT,
+        r"local_cls_norm\..*": "normalises the class token of small crops in pre-training",
+        r"blocks\.\d+\.attn\.qkv\.bias_mask": "says that keys have no bias, which is zero here",
+        re.escape(PERIODS): "computed from the temperature, 100",
+    }
+    preprocessing: ClassVar[str] = "dinov3"
+    assumed: ClassVar[Mapping[str, Any]] = {
+        "position": {"kind": "rope_2d"}, "norm": {"kind": "layer_norm", "eps": 1e-5}, "img_size": 256, "dynamic": True,
+    }  # fmt: skip
+
+    def matches(self, content: Content) -> bool:
+        """Look for the periods by which queries and keys are turned."""
+        return _is_pickled(content, *BARE, positions=PERIODS)
+
+    def read(self, content: Content, variant: str | None) -> Reading:
+        """Rename; take the masked biases of keys for zero.
+
+        Raises:
+            WeightsError: if queries and keys are turned by other periods than the published models'.
+        """
+        body, _ = _body(content)
+        periods = body[PERIODS].float()
+        expected = 100.0 ** (torch.arange(len(periods)) / len(periods))
+        if not torch.allclose(periods, expected, rtol=0.01):
+            raise WeightsError(f"{PERIODS} are not those of temperature 100", hint="they are of no published DINOv3")
+        reading = super().read(content, variant)
+        for name in [name for name in body if name.endswith("bias_mask")]:
+            ours = name.removesuffix("_mask")
+            queries, keys, values = reading.state[ours].chunk(3)
+            reading.state[ours] = torch.cat([queries, torch.zeros_like(keys), values])
+        return reading

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,17 +10,21 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor, nn
 
-from vitrail.core.errors import WeightsError
 from vitrail.core.files import write_atomically
 from vitrail.models.config import ViTConfig
+from vitrail.nn.stem import ResNetStemConfig
 from vitrail.weights.content import Content
 from vitrail.weights.formats.base import Format, Reading, refuse
+from vitrail.weights.formats.hybrid import BACKBONE, ROOTS, convolutions, norms
 from vitrail.weights.key_map import KeyMap, Row, named
 from vitrail.weights.model_file import ModelRecord
 from vitrail.weights.preprocessing import PREPROCESSING
 
-PREFIXES = ("", "opt/target/", "params/", "params/img/")
+IMAGE_TOWER = "params/img/"
+PREFIXES = ("", "opt/target/", "params/", IMAGE_TOWER)
 EMBEDDING = "embedding/kernel"
+STAGES = {"block1/unit1/conv1/kernel"}
+SCALE_BIAS = (("weight", "scale"), ("bias", "bias"))
 STACKED = "Transformer/encoderblock/"
 OLD_POSITIONS, NEW_POSITIONS = "Transformer/posembed_input/pos_embedding", "pos_embedding"
 
@@ -49,13 +54,33 @@ def _map_head() -> tuple[Row, ...]:
     )
 
 
-def _key_map(positions: str, attention: int, second_norm: int, mlp: int) -> KeyMap:
-    """Make the map; the two dialects number the parts of a block differently."""
+def _hybrid(root: str) -> tuple[Row, ...]:
+    """Make the rows of a ResNet; its norms are stored with an axis for each of rows, columns and batch."""
+    kernels = (
+        named(f"{part.ours}.weight", f"{part.theirs}/kernel", layout="rows_cols_in_out") for part in convolutions(root)
+    )
+    rows = ((f"{part.ours}.{ours}", f"{part.theirs}/{kind}") for part in norms(root) for ours, kind in SCALE_BIAS)
+    return *kernels, *(named(ours, theirs, layout="channels_last") for ours, theirs in rows)
+
+
+@functools.cache
+def key_map(is_new: bool, root: str) -> KeyMap:
+    """Make the map of a dialect; the two number the parts of a block differently.
+
+    Args:
+        is_new: big_vision's rather than that of 2020.
+        root: where a hybrid's first convolution lies: row of `ROOTS`.
+
+    Returns:
+        The map.
+    """
+    positions, attention, second_norm, mlp = (NEW_POSITIONS, 0, 1, 0) if is_new else (OLD_POSITIONS, 1, 2, 3)
     ours, theirs = "blocks.{i}", "Transformer/encoderblock_{i}"
     heads = f"{theirs}/MultiHeadDotProductAttention_{attention}"
     parts = ("query", "key", "value")
     return KeyMap(
         [
+            *_hybrid(root),
             named("patch_embed.proj.weight", EMBEDDING, layout="rows_cols_in_out"),
             named("patch_embed.proj.bias", "embedding/bias"),
             named("cls_token", "cls"),
@@ -76,10 +101,6 @@ def _key_map(positions: str, attention: int, second_norm: int, mlp: int) -> KeyM
     )
 
 
-OLD_KEYS = _key_map(OLD_POSITIONS, attention=1, second_norm=2, mlp=3)
-NEW_KEYS = _key_map(NEW_POSITIONS, attention=0, second_norm=1, mlp=0)
-
-
 class Google(Format):
     """Read and write Google's `.npz`."""
 
@@ -87,6 +108,14 @@ class Google(Format):
     what: ClassVar[str] = "Google's .npz, of 2020 or big_vision's"
     resize: ClassVar[str] = "google"
     writes: ClassVar[bool] = True
+    unsaid: ClassVar[tuple[str, ...]] = ("act",)
+
+    def known(self, config: ViTConfig) -> dict[str, Any]:
+        """Give the eps of a hybrid too, and the size of the image where there is no table of positions."""
+        known = super().known(config)
+        if isinstance(config.stem, ResNetStemConfig):
+            known["stem.norm_eps"] = config.stem.norm_eps
+        return known if config.position.kind == "learned_1d" else {**known, "img_size": config.image_size}
 
     def matches(self, content: Content) -> bool:
         """Look for the patch projection under one of the prefixes."""
@@ -94,30 +123,35 @@ class Google(Format):
         return content.container == "npz" and there
 
     def read(self, content: Content, variant: str | None) -> Reading:
-        """Rename and turn."""
+        """Rename and turn; assume what Google's code computes."""
         prefix = next(prefix for prefix in PREFIXES if prefix + EMBEDDING in content.tensors)
         own = {name.removeprefix(prefix): v for name, v in content.tensors.items() if name.startswith(prefix)}
         why = "not of the model: the optimizer's, or another part's"
         left = {name: why for name in content.tensors if not name.startswith(prefix)}
         own = _unstacked(own)
-        if OLD_POSITIONS not in own and NEW_POSITIONS not in own:
-            raise WeightsError(
-                f"neither {OLD_POSITIONS} nor {NEW_POSITIONS} is there",
-                hint="fixed positions are not in the file and not read yet",
-            )
-        is_new = NEW_POSITIONS in own
-        state, unknown = (NEW_KEYS if is_new else OLD_KEYS).to_ours(own)
+        is_new = OLD_POSITIONS not in own
+        state, unknown = key_map(is_new, ROOTS[0] if own.keys() >= STAGES else ROOTS[1]).to_ours(own)
+        assumed: dict[str, Any] = {"act": "gelu_tanh"}
+        notes = []
+        if is_new and NEW_POSITIONS not in own:
+            assumed |= {"position": {"kind": "sincos_2d"}, "img_size": 224}
+            notes.append("no positions in the file: fixed sines and cosines and images of 224 pixels are assumed")
+        if any(name.startswith(BACKBONE) for name in state):
+            assumed["stem.norm_eps"] = 1e-6
         attention = f"Transformer/encoderblock_0/MultiHeadDotProductAttention_{0 if is_new else 1}/query/kernel"
         heads = own.get(attention)
         fields = {} if heads is None or heads.ndim != 3 else {"num_heads": heads.shape[1]}
+        squashed = not is_new or prefix == IMAGE_TOWER
+        preprocessing = PREPROCESSING["google" if squashed else "big_vision"]
         return Reading(
-            state, fields, preprocessing=PREPROCESSING["google"], left=left, unknown=tuple(unknown)
+            state, fields, assumed, preprocessing, left=left, unknown=tuple(unknown), notes=tuple(notes)
         )  # fmt: skip
 
     def write(self, out: Path, model: nn.Module, record: ModelRecord) -> None:
         """Write the names of 2020, or big_vision's where the class token has no position; timm loads both."""
         config = record.config
-        keys = NEW_KEYS if config.pool.kind == "map" or _is_new(config) else OLD_KEYS
+        stages = getattr(config.stem, "layers", ())
+        keys = key_map(config.pool.kind == "map" or _is_new(config), ROOTS[0] if stages else ROOTS[1])
         tensors, unknown = keys.to_theirs(model.state_dict(), config.block.num_heads)
         biases = [] if config.block.qkv_bias else ["attention without bias"]
         refuse(self.name, [*unknown, *biases, *self.lost(Content(out, "npz", tensors), config)])
@@ -128,7 +162,7 @@ class Google(Format):
 
 
 def _is_new(config: ViTConfig) -> bool:
-    return not config.tokens.class_token or getattr(config.position, "covers", "all") == "patches"
+    return not config.tokens.class_token or getattr(config.position, "covers", "patches") == "patches"
 
 
 def _unstacked(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

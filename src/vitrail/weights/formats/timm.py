@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from vitrail.core.errors import WeightsError
 from vitrail.core.files import write_atomically
 from vitrail.models.config import ViTConfig
+from vitrail.nn.stem import ResNetStemConfig
 from vitrail.weights.content import Content
 from vitrail.weights.formats.base import Format, Reading, refuse
+from vitrail.weights.formats.hybrid import ROOTS, convolutions, norms
 from vitrail.weights.formats.timm_config import read_config
 from vitrail.weights.key_map import KeyMap, Row, joined, named, pair, with_zero_key_bias
 from vitrail.weights.model_file import ModelRecord
@@ -29,7 +31,12 @@ MODULES = (
     "attn_pool.q", "attn_pool.kv", "attn_pool.proj", "attn_pool.norm", "attn_pool.mlp.fc1", "attn_pool.mlp.fc2",
     "fc_norm", "pre_logits.fc", "head", "head_dist",
 )  # fmt: skip
-SAME = (*(named(name, name) for name in PARAMETERS), *(row for name in MODULES for row in pair(name, name)))
+KERNELS = tuple(dict.fromkeys(f"{part.ours}.weight" for root in ROOTS for part in convolutions(root)))
+NORMS = tuple(dict.fromkeys(part.ours for root in ROOTS for part in norms(root)))
+SAME = (
+    *(named(name, name) for name in (*PARAMETERS, *KERNELS)),
+    *(row for name in (*MODULES, *NORMS) for row in pair(name, name)),
+)
 EVA: tuple[Row, ...] = (
     named(f"{BLOCK}.ls1.gamma", f"{BLOCK}.gamma_1"),
     named(f"{BLOCK}.ls2.gamma", f"{BLOCK}.gamma_2"),
@@ -83,9 +90,13 @@ class Timm(Format):
     unsaid: ClassVar[tuple[str, ...]] = ("num_heads", "act", "norm")
 
     def known(self, config: ViTConfig) -> dict[str, Any]:
-        """Give the pooling of DINOv3 too, which none of its tensors shows, and the size of its images."""
-        turned = config.position.kind == "rope_2d"
-        return super().known(config) | ({"img_size": config.image_size, "pool": config.pool} if turned else {})
+        """Give what else no tensor shows: the pooling of DINOv3 and the size of its images, the eps of a hybrid."""
+        known = super().known(config)
+        if config.position.kind == "rope_2d":
+            known |= {"img_size": config.image_size, "pool": config.pool}
+        if isinstance(config.stem, ResNetStemConfig):
+            known["stem.norm_eps"] = config.stem.norm_eps
+        return known
 
     def matches(self, content: Content) -> bool:
         """Look for timm's name of the patch projection, in what is not transformers'."""
