@@ -90,6 +90,7 @@ def test_an_authors_file_gives_the_same(case, randomise, assert_same_logits, tmp
     assert loaded.report.format == row
     assert len(loaded.report.left) == left
     assert all("pre-training" in why for why in loaded.report.left.values())
+    assert loaded.record.config.block.norm.eps == theirs.blocks[0].norm1.eps
     assert loaded.record.spec.mean == (0.485, 0.456, 0.406)
     assert_same_logits(loaded.model, theirs, (32, 32))
 
@@ -187,6 +188,7 @@ def test_dinov3(size, gated, randomise, assert_same_logits, tmp_path):
     assert loaded.report.format == "dinov3"
     assert len(loaded.report.left) == 4
     assert loaded.record.spec.size == (256, 256)
+    assert loaded.record.config.block.norm.eps == theirs.blocks[0].norm1.eps
     assert_same_logits(loaded.model, theirs, size)
     assert_same_logits(loaded.model, again, size)
 

@@ -14,7 +14,9 @@ from timm.models.vision_transformer import checkpoint_filter_fn
 from vitrail.core.errors import WeightsError
 from vitrail.models import VisionTransformer
 from vitrail.weights.formats import FORMATS
+from vitrail.weights.formats.timm import DINOV3, KEYS
 from vitrail.weights.formats.timm_models import FOREIGN, TOLD
+from vitrail.weights.infer import infer_config
 from vitrail.weights.load import load_weights
 from vitrail.weights.start import take_over
 
@@ -84,6 +86,7 @@ def test_a_folder_of_timm(case, folder, randomise):
     theirs = made(case, randomise)
     loaded = load_weights(folder(theirs))
     assert_same(loaded.model, theirs)
+    assert loaded.record.config.block.norm.eps == theirs.blocks[0].norm1.eps, "too small to show in the logits"
     assert loaded.record.spec.mean == tuple(theirs.pretrained_cfg["mean"])
 
 
@@ -189,3 +192,37 @@ def test_biases_of_keys_have_no_place(randomise, folder, tmp_path):
     loaded.model.blocks[0].attn.qkv.bias.data[64:128] = 1
     with pytest.raises(WeightsError, match=r"no place for blocks.0.attn.k_bias"):
         FORMATS["timm"].write(tmp_path / "weights.safetensors", loaded.model, loaded.record)
+
+
+@torch.no_grad()
+def test_names_of_2020_and_21(randomise, tmp_path):
+    """Read `jx_vit_*_in21k`: patches as a matrix at first, and a tanh layer before the head, which timm has no more."""
+    theirs = made("dino", randomise)
+    layer, head = torch.nn.Linear(64, 64), torch.nn.Linear(64, 7)
+    names = {"pre_logits.fc": layer, "head": head}
+    state = theirs.state_dict()
+    for name, module in names.items():
+        state |= {f"{name}.weight": module.weight.data, f"{name}.bias": module.bias.data}
+    state["patch_embed.proj.weight"] = state["patch_embed.proj.weight"].flatten(1)
+    torch.save(state, tmp_path / "jx_vit.pth", _use_new_zipfile_serialization=False)
+    loaded = load_weights(tmp_path / "jx_vit.pth", known={"num_heads": 4})
+    images = torch.randn(2, 3, 32, 32)
+    expected = head(torch.tanh(layer(theirs(images))))
+    assert (loaded.model(images) - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+def test_what_once_was_called_small():
+    with torch.device("meta"):
+        old = timm.create_model("vit_base_patch16_224", depth=8, mlp_ratio=3.0, qkv_bias=False)
+    config, notes = infer_config(old.state_dict(), {})
+    assert (config.block.num_heads, config.block.qk_scale) == (8, 768**-0.5)
+    assert any("of 2020" in note for note in notes)
+
+
+def test_heads_are_found_by_shape_and_kind_of_mlp():
+    models = {"vit_huge_plus_patch16_dinov3": 20, "vit_huge_patch14_224": 16, "vit_giant_patch14_dinov2": 24}
+    for name, heads in models.items():
+        with torch.device("meta"):
+            state, _ = KEYS.to_ours(timm.create_model(name).state_dict())
+        config, notes = infer_config(state, {}, None, {} if "pos_embed" in state else DINOV3)
+        assert config.block.num_heads == heads, notes

@@ -186,11 +186,7 @@ class Dinov3(Author):
         return _is_pickled(content, *BARE, positions=PERIODS)
 
     def read(self, content: Content, variant: str | None) -> Reading:
-        """Rename; take the masked biases of keys for zero.
-
-        Raises:
-            WeightsError: if queries and keys are turned by other periods than the published models'.
-        """
+        """Rename; take the masked biases of keys for zero; refuse other periods than the published models'."""
         body, _ = _body(content)
         periods = body[PERIODS].float()
         expected = 100.0 ** (torch.arange(len(periods)) / len(periods))
