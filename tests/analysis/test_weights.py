@@ -49,6 +49,6 @@ def test_dropout_is_off_and_the_mode_stays(make, images):
 
 def test_one_block_is_computed_at_a_time(make, images):
     model = make()
-    model.blocks[2].forward = model.blocks[1].forward = None
+    model.blocks[2].attn = model.blocks[1].attn = None
     weights = attention_weights(model, images(model))
     assert next(weights).shape == (2, 4, 7, 7)

@@ -7,7 +7,7 @@ import torch
 from timm.layers import resample_abs_pos_embed
 
 from vitrail.nn.attention import Attention
-from vitrail.nn.attention_weights import attention_weights
+from vitrail.nn.attention_weights import attend
 from vitrail.nn.block_config import BlockConfig, DropConfig
 from vitrail.nn.position import Layout, Relative
 
@@ -47,7 +47,7 @@ def test_attention_adds_it_before_the_softmax():
     x = torch.randn(2, 7, HEADS * WIDTH, dtype=torch.float64)
     q, k, v = attention.qkv(x).reshape(2, 7, 3, HEADS, WIDTH).permute(2, 0, 3, 1, 4)
     weights = (q @ k.transpose(-2, -1) / math.sqrt(WIDTH) + double_loop(position, q)).softmax(dim=-1)
-    torch.testing.assert_close(attention_weights(attention, x, position, (2, 3)), weights, rtol=0, atol=1e-13)
+    torch.testing.assert_close(attend(attention, x, position, (2, 3))[0], weights, rtol=0, atol=1e-13)
     expected = attention.proj((weights @ v).transpose(1, 2).flatten(2))
     torch.testing.assert_close(attention(x, position, (2, 3)), expected, rtol=0, atol=1e-13)
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vitrail.models.vision_transformer import VisionTransformer
-from vitrail.nn.attention_weights import attention_weights as weights_of
+from vitrail.nn.attention_weights import attend
 from vitrail.nn.block import Block
 from vitrail.nn.shapes import Images, Scores
 
@@ -19,8 +19,9 @@ from vitrail.nn.shapes import Images, Scores
 def attention_weights(model: VisionTransformer, images: Images) -> Iterator[Scores]:
     """Walk through a model and compute the attention weights of one block after another.
 
-    The tokens themselves take the fused path, exactly as in a forward pass; the weights are computed beside it, so
-    that only one block's are held at a time. Dropout is off, whatever the model's mode, which is left as it was.
+    The tokens go on with what these weights make, not the fused kernel, whose rounding errors a later softmax would
+    magnify; only one block's weights are held at a time. Dropout is off, whatever the model's mode, which is left as it
+    was.
 
     Args:
         model: any Vision Transformer of the library.
@@ -39,8 +40,10 @@ def attention_weights(model: VisionTransformer, images: Images) -> Iterator[Scor
     for one, position in zip(model.blocks, model.position.by_layer, strict=True):
         block = cast(Block, one)
         with _evaluating(model), torch.no_grad():
-            weights = weights_of(block.attn, block.norm1(position.enter(x, grid)), position, grid)
-            x = block(x, position, grid)
+            x = position.enter(x, grid)
+            weights, attended = attend(block.attn, block.norm1(x), position, grid)
+            x = x + block.ls1(attended)
+            x = x + block.ls2(block.mlp(block.norm2(x)))
         yield weights
 
 

@@ -7,8 +7,8 @@ from vitrail.nn.position import Position
 from vitrail.nn.shapes import Grid, Scores, Tokens
 
 
-def attention_weights(attention: Attention, x: Tokens, position: Position, grid: Grid) -> Scores:
-    """Compute how much each token attends to each other one.
+def attend(attention: Attention, x: Tokens, position: Position, grid: Grid) -> tuple[Scores, Tokens]:
+    """Compute how much each token attends to each other one, and what it takes from them.
 
     Args:
         attention: whose weights.
@@ -17,11 +17,13 @@ def attention_weights(attention: Attention, x: Tokens, position: Position, grid:
         grid: rows and columns of patches.
 
     Returns:
-        (batch, heads, tokens, tokens): row = who attends, column = to whom; rows sum to 1. No dropout.
+        The weights, (batch, heads, tokens, tokens): row = who attends, column = to whom; rows sum to 1; and the output
+        of the attention that they make. No dropout.
 
     Source:
         Dosovitskiy et al. 2020, equation 6.
     """
-    q, k, _, bias = attention.project(x, position, grid)
+    q, k, v, bias = attention.project(x, position, grid)
     scores = attention.scale * q @ k.transpose(-2, -1)
-    return (scores if bias is None else scores + bias).softmax(dim=-1)
+    weights = (scores if bias is None else scores + bias).softmax(dim=-1)
+    return weights, attention.proj((weights @ v).transpose(1, 2).flatten(2))
