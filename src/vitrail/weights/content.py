@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from vitrail.core.errors import WeightsError
 from vitrail.weights.arrays import read_arrays
 from vitrail.weights.pickled import read_pickle
 from vitrail.weights.reference import CONFIG_NAME, WEIGHT_NAMES
+from vitrail.weights.tensor_file import read_tensors
 
 PROCESSOR_NAME = "preprocessor_config.json"
 LARGEST_JSON = 64 * 2**20
@@ -101,8 +102,7 @@ def _read_zip(path: Path) -> Content:
 
 def _read_safetensors(path: Path) -> Content:
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors = read_tensors(path)
     except SafetensorError as error:
         hint = "it is truncated, damaged, or of another kind"
         raise WeightsError(f"{path}: not a readable .safetensors file ({error})", hint=hint) from error

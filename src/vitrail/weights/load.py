@@ -9,11 +9,11 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
-from torch.random import fork_rng
 
 from vitrail.core.errors import WeightsError
+from vitrail.models.blank import blank_model
 from vitrail.models.config import ViTConfig
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.weights.content import Content, read_content
@@ -23,6 +23,7 @@ from vitrail.weights.infer import check_variant, infer_config
 from vitrail.weights.model_file import ModelRecord, load_model
 from vitrail.weights.preprocessing import Preprocessing
 from vitrail.weights.report import Report
+from vitrail.weights.tensor_file import read_metadata
 from vitrail.weights.unsupported import lacking_part
 
 MOST_NAMED = 6
@@ -94,8 +95,7 @@ def is_own(path: Path) -> bool:
         True if its header holds vitrail's record.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            return "vitrail" in (file.metadata() or {})
+        return "vitrail" in read_metadata(path)
     except (SafetensorError, OSError):
         return False
 
@@ -139,8 +139,7 @@ def _build(content: Content, row: Format, reading: Reading, variant: str | None)
         state, reading.fields, variant, {"resize": reading.resize or row.resize, **reading.assumed}
     )
     notes = [*reading.notes, *assumed]
-    with fork_rng(devices=[]), torch.device("meta"):
-        model = VisionTransformer(config)
+    model = blank_model(config)
     _check(state, model.state_dict())
     model.load_state_dict(state, assign=True)
     classes = reading.classes
@@ -157,7 +156,7 @@ def _build(content: Content, row: Format, reading: Reading, variant: str | None)
     report = Report(row.name, tuple(state), reading.left, {}, tuple(notes))
     training = {"weights": {"format": row.name, **provenance(content.path)}}
     record = ModelRecord(config, classes, spec, 1.0, training)
-    return Loaded(model.eval(), record, report)
+    return Loaded(model, record, report)
 
 
 def _check(state: dict[str, Tensor], expected: dict[str, Any]) -> None:

@@ -6,23 +6,24 @@ of the tensors and of the rest of the record.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor, nn, uint8
-from torch.random import fork_rng
+from safetensors import SafetensorError
+from torch import Tensor, nn
 
 from vitrail import __version__
 from vitrail.core.config import from_dict, to_dict
 from vitrail.core.errors import ConfigError, WeightsError
 from vitrail.core.files import sha256, write_atomically
 from vitrail.data.spec import ImageSpec
+from vitrail.models.blank import blank_model
 from vitrail.models.config import ViTConfig
 from vitrail.models.vision_transformer import VisionTransformer
+from vitrail.weights.tensor_file import as_bytes, read_metadata, read_tensors, tensor_file
 
 FORMAT = 1
 
@@ -60,12 +61,12 @@ def tensors_sha256(tensors: dict[str, Tensor]) -> str:
     Returns:
         64 hexadecimal digits.
     """
-    parts = []
+    digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
-        parts.append(f"{name}|{tensor.dtype}|{list(tensor.shape)}|".encode())
-        parts.append(tensor.reshape(-1).view(uint8).numpy().tobytes())
-    return sha256(*parts)
+        digest.update(f"{name}|{tensor.dtype}|{list(tensor.shape)}|".encode())
+        digest.update(as_bytes(tensor))
+    return digest.hexdigest()
 
 
 def save_model(path: Path, model: nn.Module, record: ModelRecord) -> None:
@@ -92,7 +93,7 @@ def save_model(path: Path, model: nn.Module, record: ModelRecord) -> None:
         "data": record.data,
     }
     content |= {"sha256": tensors_sha256(tensors), "record_sha256": _record_sha256(content)}
-    write_atomically(path, save(tensors, metadata={"vitrail": json.dumps(content)}))
+    write_atomically(path, tensor_file(tensors, {"vitrail": json.dumps(content)}))
 
 
 def load_model(path: Path) -> tuple[VisionTransformer, ModelRecord]:
@@ -118,14 +119,14 @@ def load_model(path: Path) -> tuple[VisionTransformer, ModelRecord]:
             data=content["data"],
             risk=tuple((float(one), int(given), int(wrong)) for one, given, wrong in _risk(content["calibration"])),
         )
-        with fork_rng(devices=[]):
-            model = VisionTransformer(record.config)
-        model.load_state_dict(tensors)
+        model = blank_model(record.config)
+        exact = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+        model.load_state_dict(exact, assign=True)
     except (ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(
             f"{path}: its record and its tensors do not fit together: {error}", hint="the file was edited or damaged"
         ) from error
-    return model.eval(), record
+    return model, record
 
 
 def _risk(calibration: dict[str, Any]) -> list[list[Any]]:
@@ -135,15 +136,13 @@ def _risk(calibration: dict[str, Any]) -> list[list[Any]]:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get("vitrail")
-            if text is None:
-                raise WeightsError(
-                    f"{path}: a safetensors file, but not one of vitrail's (it has no record of classes and "
-                    "preprocessing)",
-                    hint="give a model.safetensors or a run folder that `vitrail fit` wrote",
-                )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        text = read_metadata(path).get("vitrail")
+        if text is None:
+            raise WeightsError(
+                f"{path}: a safetensors file, but not one of vitrail's (it has no record of classes and preprocessing)",
+                hint="give a model.safetensors or a run folder that `vitrail fit` wrote",
+            )
+        tensors = read_tensors(path)
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such file") from None
     except (SafetensorError, OSError) as error:

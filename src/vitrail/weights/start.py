@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.random import fork_rng
 
 from vitrail.core.errors import WeightsError
+from vitrail.models.blank import blank_model
 from vitrail.models.config import ViTConfig
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.nn.patch_kernel import adapt_channels, resize_kernel
@@ -119,7 +119,6 @@ def follow_rule(model: VisionTransformer, rule: str) -> VisionTransformer:
         ConfigError: if there is no such rule, or the model's position follows none.
     """
     config = model.config.updated(**{"position.resize": rule})
-    with fork_rng(devices=[]), torch.device("meta"):
-        other = VisionTransformer(config)
+    other = blank_model(config)
     other.load_state_dict(model.state_dict(), assign=True)
-    return other.eval()
+    return other
