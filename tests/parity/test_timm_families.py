@@ -136,6 +136,10 @@ def test_a_pickled_state_dict_alone(randomise, tmp_path):
     loaded = load_weights(tmp_path / "weights.pth", known=known)
     assert_same(loaded.model, theirs)
     assert any("mean of the patches is assumed" in note for note in loaded.report.notes)
+    named = timm.create_model("vit_small_patch16_dinov3", num_classes=0)
+    torch.save(named.state_dict(), tmp_path / "dinov3.pth")
+    loaded = load_weights(tmp_path / "dinov3.pth", variant="vit_small_patch16_dinov3")
+    assert loaded.record.config.pool.kind == "class_token", "a variant has its own pooling"
     theirs = made("clip quickgelu", randomise)
     torch.save(theirs.state_dict(), tmp_path / "clip.pth")
     loaded = load_weights(tmp_path / "clip.pth", known={"num_heads": 4})

@@ -51,8 +51,7 @@ GATED_EVA_KEYS = KeyMap([*GATED, *EVA, *SAME])
 
 EPS_1E_5: dict[str, Any] = {"norm": {"kind": "layer_norm", "eps": 1e-5}}
 DINOV3: dict[str, Any] = {
-    "position": {"kind": "rope_2d"}, "pool": {"kind": "mean", "norm_after": False}, "img_size": 256, "dynamic": True,
-    **EPS_1E_5,
+    "position": {"kind": "rope_2d"}, "img_size": 256, "dynamic": True, **EPS_1E_5,
 }  # fmt: skip
 HIDDEN = (
     (("blocks.0.gamma_1", "pos_embed"), "EVA"),
@@ -117,7 +116,7 @@ class Timm(Format):
             preprocessing, note = timm_preprocessing(state, variant or content.config.get("architecture"))
             notes += [note] if note else []
         return Reading(
-            state, fields, _assumed(state), preprocessing, size, told.classes, unknown=tuple(unknown),
+            state, fields, _assumed(state, variant), preprocessing, size, told.classes, unknown=tuple(unknown),
             notes=tuple(notes), resize=told.resize,
         )  # fmt: skip
 
@@ -156,12 +155,12 @@ def _refuse_hidden(names: Iterable[str]) -> None:
         raise WeightsError(told, hint=hint)
 
 
-def _assumed(state: dict[str, Tensor]) -> dict[str, Any]:
-    """Say what timm's models of a family have in common that no shape shows."""
+def _assumed(state: dict[str, Tensor], variant: str | None) -> dict[str, Any]:
+    """Say what timm's models of a family have in common that no shape shows; a variant of ours has its own pooling."""
     if "blocks.0.norm1.weight" in state and "blocks.0.norm1.bias" not in state:
         return {"norm": {"kind": "rms_norm"}}
     if "pos_embed" not in state and {"reg_token", "cls_token"} <= state.keys():
-        return dict(DINOV3)
+        return DINOV3 if variant is not None else {**DINOV3, "pool": {"kind": "mean", "norm_after": False}}
     return EPS_1E_5 if "norm_pre.weight" in state else {}
 
 
@@ -170,6 +169,6 @@ def _notes(state: dict[str, Tensor], fields: dict[str, Any], variant: str | None
     notes = []
     if ("norm_pre.weight" in state or "attn_pool.latent" in state) and variant is None and "act" not in fields:
         notes.append("GELU is assumed; OpenAI's CLIP wants QuickGELU, most SigLIPs GELU's tanh form: say the variant")
-    if "pos_embed" not in state and "pool" not in fields:
+    if "pos_embed" not in state and variant is None and "pool" not in fields:
         notes.append("the mean of the patches is assumed for pooling, as in timm")
     return notes
