@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import vitrail
+from vitrail.cli.main import main
 from vitrail.data.sources import open_dataset
 from vitrail.evaluation.probes import CHOSEN
 from vitrail.jobs import baseline
@@ -90,7 +91,11 @@ def test_tuning_that_makes_it_worse_is_a_warning(digits_run, tmp_path):
         "digits", digits_run.path, out=tmp_path / "run", epochs=1, settings=settings, seed=3, listener=listen
     )
     assert run.baseline.tuned < max(run.baseline.accuracies.values())
-    assert [warning for text, warning in notes if text.startswith("tuning did not pay")] == [True]
+    ((text, warning),) = [one for one in notes if one[0].startswith("tuning did not pay")]
+    assert warning
+    command = text.split("`")[1].split()
+    assert command[:4] == ["vitrail", "evaluate", str(digits_run.path), "digits"]
+    assert main(command[1:]) == 0, "the command that is named can be given"
 
 
 def test_large_sets_are_looked_at_in_part_and_many_classes_without_logistic_regression(
@@ -130,6 +135,7 @@ def test_prospects(accuracies, n, per_class, words):
     [(0.93, "tuning paid", False), (0.905, "than chance", False), (0.899, "did not pay", True)],
 )
 def test_verdicts(after, words, warning):
-    note = Baseline({"knn": 0.8, "linear": 0.9}, 1000, 50, 1.0, after).verdict()
+    note = Baseline({"knn": 0.8, "linear": 0.9}, 1000, 50, 1.0, "vitrail evaluate it", after).verdict()
     assert words in note.text and "90.00 % with frozen features (linear)" in note.text
     assert note.warning is warning
+    assert ("`vitrail evaluate it --probe linear`" in note.text) is warning

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from vitrail.evaluation.metrics import standard_error
 from vitrail.evaluation.probes import CHOSEN
 from vitrail.jobs.events import Note
 from vitrail.jobs.frozen_features import FrozenFeatures
+from vitrail.jobs.plan import Plan
 from vitrail.jobs.predictor import Predictor
 from vitrail.jobs.training import Training
 from vitrail.models.vision_transformer import VisionTransformer
@@ -34,6 +36,7 @@ class Baseline:
         n: validation images.
         per_class: training images a class.
         seconds: time it took.
+        command: what measures the features, but for the probe; empty if unknown.
         tuned: accuracy of the tuned model on the same images; None before.
     """
 
@@ -41,6 +44,7 @@ class Baseline:
     n: int
     per_class: float
     seconds: float
+    command: str = ""
     tuned: float | None = None
 
     @property
@@ -70,7 +74,7 @@ class Baseline:
         before, after = self.accuracies[self.best], self.tuned or 0.0
         figures = f"validation accuracy {100 * after:.2f} %, {100 * before:.2f} % with frozen features ({self.best})"
         if after < before:
-            advice = f"`vitrail evaluate REF DATA --probe {self.best}` measures those; try a smaller lr, or more epochs"
+            advice = f"`{self.command} --probe {self.best}` measures those; try a smaller lr, or more epochs"
             return Note(f"tuning did not pay: {figures}; {advice}", True)
         chance = after - before <= standard_error(before, self.n)
         return Note(f"tuning {'changed no more than chance may' if chance else 'paid'}: {figures}")
@@ -115,13 +119,20 @@ def measure_baseline(training: Training) -> Baseline | None:
         if name != "linear" or train.x.size * len(dataset.classes) <= MOST_PRODUCTS
     }
     per_class = len(dataset.splits["train"]) / len(dataset.classes)
-    baseline = Baseline(accuracies, len(val.y), per_class, time.perf_counter() - clock)
+    baseline = Baseline(accuracies, len(val.y), per_class, time.perf_counter() - clock, _command(plan))
     figures = ", ".join(f"{name} {100 * top1:.2f} %" for name, top1 in accuracies.items())
     told = f"on {baseline.n:,} validation images, learned from {len(train.y):,}"
     times = f"{computed:.1f} s for {features.computed:,} features, {baseline.seconds - computed:.1f} s for the probes"
     training.tell(Note(f"frozen features, before any tuning: {figures} {told} ({times})"))
     training.tell(Note(baseline.prospects()))
     return baseline
+
+
+def _command(plan: Plan) -> str:
+    """Write the command that shows the same images to the same weights at the same size."""
+    variant = ["--variant", plan.variant] if plan.variant else []
+    size = ["--dynamic"] if plan.spec.mode == "keep" else ["--image-size", str(plan.spec.size[0])]
+    return shlex.join(["vitrail", "evaluate", plan.start, plan.data, *variant, *size])
 
 
 def _some(samples: Samples, most: int, seed: int) -> Samples:

@@ -211,7 +211,8 @@ class Predictor:
             ConfigError: if it has no classes, or no pooling.
         """
         if not self.classes:
-            raise ConfigError("this model has no classes", hint="`vitrail embed` gives its features")
+            hint = "`vitrail embed` gives its features, `vitrail evaluate --probe linear` says what they are worth"
+            raise ConfigError("this model has no classes", hint=hint)
         if self.model.config.pool.per_token:
             raise ConfigError(
                 f"this model has no answer for an image: with pool = {self.model.config.pool.kind!r} every token has "
