@@ -14,7 +14,8 @@ from vitrail.data.spec import ImageSpec
 from vitrail.jobs.plan import MODEL_CHOICES, RECIPE_CHOICES, Plan, Request, choose_epochs, differences, make_plan
 from vitrail.models import VisionTransformer, ViTConfig
 from vitrail.models.variants import VARIANTS
-from vitrail.train.recipe import RECIPES, Recipe
+from vitrail.train.recipe import Recipe
+from vitrail.train.recipes import RECIPES
 from vitrail.weights.model_file import ModelRecord, save_model
 
 

@@ -17,8 +17,9 @@ from vitrail.data.loader import TrainLoader
 from vitrail.data.mixing import MixConfig
 from vitrail.data.spec import ImageSpec
 from vitrail.models import VisionTransformer, ViTConfig
+from vitrail.nn.lora import adapt
 from vitrail.train.loop import TrainState
-from vitrail.train.optimizer import MATRICES_DECAY, Policies
+from vitrail.train.optimizer import Policies
 from vitrail.train.recipe import OptimizerConfig, Recipe
 
 MODEL = {
@@ -47,21 +48,24 @@ def _samples(count: int = 26, classes: int = 3) -> Samples:
 class Case:
     """Hold one tiny training."""
 
-    def __init__(self, recipe: Recipe, seed: int, policies: Policies, fields: dict[str, Any]) -> None:
+    def __init__(self, recipe: Recipe, seed: int, policies: Policies | None, fields: dict[str, Any]) -> None:
         spec = ImageSpec((8, 8), (0.5,), (0.5,), color="L")
         self.recipe = recipe
         self.loader = TrainLoader(
             _samples(), spec, recipe.augment, recipe.mix, Traits(), 3, recipe.batch_size, seed, workers=0
         )
         torch.manual_seed(derived_seed(seed, Stream.INIT))
-        self.state = TrainState.start(VisionTransformer(ViTConfig.of(**{**MODEL, **fields})), recipe, policies)
+        model = VisionTransformer(ViTConfig.of(**{**MODEL, **fields}))
+        if recipe.parts.lora.targets:
+            adapt(model, recipe.parts.lora)
+        self.state = TrainState.start(model, recipe, policies)
 
 
 @pytest.fixture(scope="session")
 def make_case() -> Callable[..., Case]:
     """Give a function of (recipe, seed, policies, changes of the recipe, model fields) that makes a training."""
 
-    def make(recipe: Recipe = EVERYTHING, seed: int = 0, policies: Policies = MATRICES_DECAY, **fields: Any) -> Case:
+    def make(recipe: Recipe = EVERYTHING, seed: int = 0, policies: Policies | None = None, **fields: Any) -> Case:
         changes = {name: fields.pop(name) for name in list(fields) if name in Recipe.__dataclass_fields__}
         return Case(replace(recipe, **changes), seed, policies, fields)
 

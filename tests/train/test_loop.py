@@ -16,9 +16,10 @@ from vitrail.core.errors import NonFiniteError
 from vitrail.data.augment import AugmentConfig
 from vitrail.data.loader import Batch
 from vitrail.data.mixing import MixConfig
+from vitrail.nn.lora import LoraConfig
 from vitrail.train.checkpoint import load_checkpoint, save_checkpoint
 from vitrail.train.loop import EpochDone, StepDone, TrainState, autocast, take_step, train_model
-from vitrail.train.recipe import OptimizerConfig, Recipe, ScheduleConfig
+from vitrail.train.recipe import OptimizerConfig, PartsConfig, Recipe, ScheduleConfig
 from vitrail.train.schedule import learning_rate
 
 CPU = torch.device("cpu")
@@ -295,3 +296,49 @@ def test_a_batch_without_images_is_a_step_without_learning(make_case: Make) -> N
     assert (number, loss, correct, images) == (1, 0.0, 0, 0) and case.state.step == 1
     assert same(snapshot(case.state.model), before)
     assert step(case, full)[0] == 2 and not same(snapshot(case.state.model), before)
+
+
+THIN = PartsConfig(lora=LoraConfig(r"blocks\..*", 2))
+
+
+@pytest.mark.parametrize("parts", [THIN, PartsConfig(last_blocks=1), PartsConfig(layer_decay=0.7)], ids=lambda one: "")
+@pytest.mark.parametrize("kind", ["adamw", "sgd", "muon"])
+def test_going_on_changes_nothing_whatever_learns(
+    make_case: Make, tmp_path: Any, parts: PartsConfig, kind: str
+) -> None:
+    """A checkpoint holds thin matrices as they are, and the state of every optimizer."""
+    fields = {"parts": parts, "optimizer": OptimizerConfig(kind=kind, lr=1e-2)}
+    whole = make_case(**fields)
+    run(whole, 5)
+    begun, resumed = make_case(**fields), make_case(**fields, seed=0)
+    run(begun, 5, stop=2)
+    save_checkpoint(tmp_path / "checkpoint", begun.state, {})
+    load_checkpoint(tmp_path / "checkpoint", resumed.state)
+    run(resumed, 5)
+    assert same(snapshot(whole.state.model), snapshot(resumed.state.model))
+    assert same(snapshot(whole.state.evaluated), snapshot(resumed.state.evaluated))
+
+
+def test_frozen_parts_stay_and_cost_no_backward_pass(make_case: Make) -> None:
+    case = make_case(parts=PartsConfig(last_blocks=0), ema=0.0)
+    before, seen = snapshot(case.state.model), []
+    case.state.model.blocks[1].register_forward_hook(lambda _module, _inputs, output: seen.append(output.requires_grad))
+    run(case, 4)
+    changed = {name for name, value in case.state.model.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"head.weight", "head.bias"} and seen and not any(seen)
+    assert len(case.state.optimizer.state) == 2
+
+
+def test_what_is_evaluated_is_a_plain_model(make_case: Make) -> None:
+    case, plain = make_case(parts=THIN), make_case()
+    frozen = snapshot(plain.state.model)
+    run(case, 4)
+    assert case.state.evaluated.state_dict().keys() == plain.state.model.state_dict().keys()
+    adapted = {
+        name for name, value in case.state.evaluated.state_dict().items() if not torch.equal(value, frozen[name])
+    }
+    assert adapted == {
+        name
+        for name in frozen
+        if name.startswith("blocks.") and name.endswith(("qkv.weight", "proj.weight", "fc1.weight", "fc2.weight"))
+    } | {"head.weight", "head.bias"}

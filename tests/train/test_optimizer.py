@@ -5,17 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import timm
 import torch
+from timm.optim import param_groups_layer_decay
 from torch import nn
 
 from vitrail.core.errors import ConfigError
 from vitrail.models import VisionTransformer, ViTConfig
+from vitrail.nn.lora import LoraConfig, adapt
 from vitrail.nn.norm import NORMS
 from vitrail.nn.pooling import POOLS
 from vitrail.nn.position import POSITIONS
 from vitrail.nn.stem import STEMS
-from vitrail.train.optimizer import MATRICES_DECAY, ParameterPolicy, build_optimizer, policy_of, set_lr
-from vitrail.train.recipe import OptimizerConfig
+from vitrail.train.optimizer import (
+    MATRICES_DECAY,
+    ParameterPolicy,
+    build_optimizer,
+    hold_still,
+    policies_of,
+    policy_of,
+    set_lr,
+)
+from vitrail.train.recipe import OptimizerConfig, PartsConfig
 
 TINY: dict[str, Any] = {
     "img_size": 8, "patch_size": 4, "embed_dim": 16, "depth": 2, "num_heads": 2, "num_classes": 3,
@@ -137,5 +148,85 @@ def test_adamw_by_hand() -> None:
             values[name] = values[name] - 0.01 * decay * values[name] - 0.01 * m_hat / (v_hat.sqrt() + 1e-6)
         optimizer.step()
 
+    for name, parameter in model.named_parameters():
+        assert torch.allclose(parameter.double(), values[name], atol=1e-6)
+
+
+def learning(parts: PartsConfig, **fields: Any) -> set[str]:
+    model = build(**fields)
+    if parts.lora.targets:
+        adapt(model, parts.lora)
+    build_optimizer(model, OptimizerConfig(), policies_of(parts, model.config.depth))
+    return {name for name, value in model.named_parameters() if value.requires_grad}
+
+
+@pytest.mark.parametrize("fields", ROWS, ids=lambda fields: "-".join(f"{key}={value}" for key, value in fields.items()))
+def test_layers_learn_the_slower_the_earlier(fields: dict[str, Any]) -> None:
+    """MAE's rule: what precedes the blocks is layer 0, block i layer i + 1, the rest layer depth + 1."""
+    model = build(**fields)
+    policies = policies_of(PartsConfig(layer_decay=0.5), 2)
+    for name, _ in model.named_parameters():
+        layer = int(name.split(".")[1]) + 1 if name.startswith("blocks.") else 0
+        if name.startswith(("norm.", "fc_norm.", "head", "attn_pool.", "pre_logits.")):
+            layer = 3
+        policy = policy_of(name, policies)
+        assert policy.lr_scale == 0.5 ** (3 - layer), name
+        plain = policy_of(name, MATRICES_DECAY)
+        assert (policy.decay, policy.hidden) == (plain.decay, plain.hidden), name
+
+
+def test_layer_decay_against_timm() -> None:
+    theirs = timm.create_model(
+        "vit_tiny_patch16_224", img_size=32, embed_dim=16, depth=3, num_heads=2, num_classes=3, global_pool="avg"
+    )
+    names = {id(value): name for name, value in theirs.named_parameters()}
+    policies = policies_of(PartsConfig(layer_decay=0.7), 3)
+    for group in param_groups_layer_decay(theirs, 0.1, layer_decay=0.7):
+        for value in group["params"]:
+            ours = policy_of(names[id(value)], policies)
+            assert ours.lr_scale == pytest.approx(group["lr_scale"]), names[id(value)]
+
+
+def test_what_learns() -> None:
+    head, end = {"head.weight", "head.bias"}, {"norm.weight", "norm.bias"}
+    second = {name for name, _ in build().named_parameters() if name.startswith("blocks.1.")}
+    assert learning(PartsConfig(last_blocks=0)) == head
+    assert learning(PartsConfig(last_blocks=1)) == head | end | second
+    assert learning(PartsConfig(last_blocks=0), representation_size=4) == head | {
+        "pre_logits.fc.weight",
+        "pre_logits.fc.bias",
+    }
+    thin = {f"blocks.{index}.attn.qkv.lora_{one}" for index in (0, 1) for one in "ab"}
+    assert learning(PartsConfig(lora=LoraConfig(r".*\.qkv", 2))) == head | thin
+    assert len(learning(PartsConfig())) == len(list(build().named_parameters()))
+    with pytest.raises(ConfigError, match="last_blocks = 3 is not allowed; allowed: at most the model's 2 blocks"):
+        policies_of(PartsConfig(last_blocks=3), 2)
+
+
+def test_frozen_norms_keep_their_statistics() -> None:
+    model = build(stem="conv")
+    build_optimizer(model, OptimizerConfig(), policies_of(PartsConfig(last_blocks=0), 2))
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    model.train()
+    hold_still(model)
+    model(torch.randn(4, 3, 8, 8))
+    assert before and all(torch.equal(value, before[name]) for name, value in model.named_buffers())
+    assert model.training and model.head.training
+
+
+def test_sgd_by_hand() -> None:
+    """The sum of gradients is b ← μ·b + g, and θ ← θ − lr·b."""
+    model = nn.Sequential()
+    model.add_module("fc", nn.Linear(3, 2))
+    optimizer = build_optimizer(model, OptimizerConfig(kind="sgd", lr=0.01, momentum=0.9, weight_decay=0))
+    values = {name: value.detach().double().clone() for name, value in model.named_parameters()}
+    total = {name: torch.zeros_like(value) for name, value in values.items()}
+    for step in range(4):
+        set_lr(optimizer, 0.01 * (step + 1))
+        for name, parameter in model.named_parameters():
+            parameter.grad = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(step))
+            total[name] = 0.9 * total[name] + parameter.grad.double()
+            values[name] = values[name] - 0.01 * (step + 1) * total[name]
+        optimizer.step()
     for name, parameter in model.named_parameters():
         assert torch.allclose(parameter.double(), values[name], atol=1e-6)

@@ -9,7 +9,9 @@ import pytest
 from vitrail.core.config import from_dict, to_dict
 from vitrail.core.errors import ConfigError
 from vitrail.core.toml import read_toml, write_toml
-from vitrail.train.recipe import RECIPES, OptimizerConfig, Recipe
+from vitrail.nn.lora import LoraConfig
+from vitrail.train.recipe import OptimizerConfig, PartsConfig, Recipe, ScheduleConfig
+from vitrail.train.recipes import RECIPES
 
 NAN, INF = float("nan"), float("inf")
 
@@ -29,12 +31,19 @@ def test_rows_survive_being_written(name: str, tmp_path: Any) -> None:
         (OptimizerConfig, "betas", (0.9, 1.0)), (OptimizerConfig, "betas", (-0.1, 0.9)), (OptimizerConfig, "eps", -1.0),
         (OptimizerConfig, "weight_decay", -0.1), (OptimizerConfig, "weight_decay", NAN), (OptimizerConfig, "clip", 0.0),
         (Recipe, "epochs", 0), (Recipe, "batch_size", 0), (Recipe, "micro_batch", 0), (Recipe, "ema", 1.0),
-        (Recipe, "ema", -0.1),
+        (Recipe, "ema", -0.1), (Recipe, "image_size", 0), (ScheduleConfig, "warmup_steps", -1),
+        (PartsConfig, "last_blocks", -1), (PartsConfig, "layer_decay", 0.0), (PartsConfig, "layer_decay", 1.1),
+        (LoraConfig, "rank", 0), (LoraConfig, "alpha", 0.0), (LoraConfig, "targets", "(qkv"),
     ],
 )  # fmt: skip
 def test_values_out_of_range(config: Any, field: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=field):
         config(**{field: value})
+
+
+def test_what_is_frozen_is_said_once() -> None:
+    with pytest.raises(ConfigError, match="last_blocks or layer_decay"):
+        PartsConfig(last_blocks=2, lora=LoraConfig(".*"))
 
 
 def test_none_is_allowed_where_it_means_something() -> None:

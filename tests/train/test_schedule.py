@@ -83,3 +83,10 @@ def test_up_then_down(decay: str, warmup: float, final: float, total: int) -> No
 def test_values_out_of_range(field: str, value: float) -> None:
     with pytest.raises(ConfigError, match=field):
         ScheduleConfig(**{field: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("total", "warmup"), [(20_000, 500), (500, 100), (10, 2)])
+def test_warm_up_is_limited_in_steps(total: int, warmup: int) -> None:
+    config = ScheduleConfig(warmup=0.2, warmup_steps=500)
+    assert learning_rate(config, PEAK, warmup, total) == PEAK
+    assert learning_rate(config, PEAK, warmup - 1, total) == pytest.approx(PEAK * warmup / (warmup + 1))

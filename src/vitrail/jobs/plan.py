@@ -14,9 +14,13 @@ from vitrail.data.probe import probe_images
 from vitrail.data.spec import ImageSpec
 from vitrail.data.statistics import measured_spec
 from vitrail.jobs.architecture import find_architecture
+from vitrail.models.blank import blank_model
 from vitrail.models.config import ViTConfig
+from vitrail.nn.lora import adapt
 from vitrail.nn.pooling import POOLS
-from vitrail.train.recipe import RECIPES, Recipe
+from vitrail.train.optimizer import policies_of
+from vitrail.train.recipe import Recipe
+from vitrail.train.recipes import RECIPES
 from vitrail.weights.reference import Reference
 
 
@@ -45,23 +49,26 @@ MODEL_CHOICES = (
 
 
 class RecipeChoice(NamedTuple):
-    """Say what suits training from scratch up to a size of image and of set.
+    """Say what suits training up to a size of image and of set.
 
     Args:
+        trained: whether training starts from trained weights.
         side: the model's image has at most this many pixels on its longer side.
         images: training images, at most.
         recipe: how to learn.
     """
 
+    trained: bool
     side: float
     images: float
     recipe: str
 
 
 RECIPE_CHOICES = (
-    RecipeChoice(80, 10_000, "small_few"),
-    RecipeChoice(80, float("inf"), "small"),
-    RecipeChoice(float("inf"), float("inf"), "photos"),
+    RecipeChoice(True, float("inf"), float("inf"), "finetune"),
+    RecipeChoice(False, 80, 10_000, "small_few"),
+    RecipeChoice(False, 80, float("inf"), "small"),
+    RecipeChoice(False, float("inf"), float("inf"), "photos"),
 )
 
 
@@ -72,19 +79,22 @@ class EpochChoice(NamedTuple):
         images: training images, at most.
         epochs: passes on a CPU.
         gpu_epochs: passes on a GPU.
+        trained_epochs: passes from trained weights, on either.
     """
 
     images: float
     epochs: int
     gpu_epochs: int
+    trained_epochs: int
 
 
 EPOCH_CHOICES = (
-    EpochChoice(2_000, 60, 100),
-    EpochChoice(10_000, 30, 100),
-    EpochChoice(70_000, 10, 60),
-    EpochChoice(300_000, 3, 60),
-    EpochChoice(float("inf"), 1, 90),
+    EpochChoice(500, 60, 100, 30),
+    EpochChoice(2_000, 60, 100, 15),
+    EpochChoice(10_000, 30, 100, 8),
+    EpochChoice(70_000, 10, 60, 4),
+    EpochChoice(300_000, 3, 60, 2),
+    EpochChoice(float("inf"), 1, 90, 1),
 )
 
 
@@ -173,23 +183,26 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     settings = {full_name(Plan, key): value for key, value in (request.settings or {}).items()}
     of_model = {key.removeprefix("model."): settings.pop(key) for key in list(settings) if key.startswith("model.")}
     model = name if isinstance(name, ViTConfig) else str(name)
-    sized = {} if request.image_size is None else {"img_size": request.image_size}
+    named = RECIPES[request.recipe] if isinstance(request.recipe, str) else request.recipe
+    side = request.image_size or (named.image_size if named else None)
+    sized = {} if side is None else {"img_size": side}
     of_data = {"num_classes": len(dataset.classes)}
     config, spec, start, scaled = find_architecture(model, request.variant, sized | of_data | of_model, probe)
     if spec.color == "bands" and not scaled:
         spec = measured_spec(dataset.splits["train"], spec, request.seed)
         notes.append(f"images of {spec.channels} channels: mean and std of each were measured on training images")
-    if request.recipe is None:
+    recipe = named
+    if recipe is None:
         images = len(dataset.splits["train"])
-        fits = (row for row in RECIPE_CHOICES if max(spec.size) <= row.side and images <= row.images)
-        recipe_name = next(fits).recipe
-        at = f"{spec.size[0]} × {spec.size[1]} pixels"
-        notes.append(f"recipe {recipe_name}: suits training from scratch on {images:,} images at {at}")
+        rows = (row for row in RECIPE_CHOICES if row.trained == bool(start))
+        recipe_name = next(row for row in rows if max(spec.size) <= row.side and images <= row.images).recipe
+        at, how = f"{spec.size[0]} × {spec.size[1]} pixels", f"from {'trained weights' if start else 'scratch'}"
+        notes.append(f"recipe {recipe_name}: suits training {how} on {images:,} images at {at}")
         recipe = RECIPES[recipe_name]
-    else:
-        recipe = RECIPES[request.recipe] if isinstance(request.recipe, str) else request.recipe
     plan = Plan(str(request.data), request.seed, 0, start, request.variant or "", config, spec, recipe)
     plan = override(plan, settings)
+    if plan.recipe.parts.new_head and "representation_size" not in of_model:
+        plan = replace(plan, model=plan.model.updated(representation_size=None))
     if settings.get("spec.mode") == "keep" and "spec.multiple" not in settings:
         plan = replace(plan, spec=replace(plan.spec, multiple=plan.model.patch_size))
     _check(plan, dataset)
@@ -253,8 +266,22 @@ def _check(plan: Plan, dataset: Dataset) -> None:
         require(tokens.dynamic, "spec.mode", "keep", allowed, "--set dynamic=true mode=keep")
         allowed = f"multiples of the patch size {plan.model.patch_size}, or dynamic_pad=true"
         require(tiles or tokens.dynamic_pad, "spec.multiple", plan.spec.multiple, allowed)
+    _check_parts(plan)
     if plan.model.in_chans != plan.spec.channels:
         raise ConfigError(f"model.in_chans = {plan.model.in_chans}, but images have {plan.spec.channels} channels")
+
+
+def _check_parts(plan: Plan) -> None:
+    """Refuse to freeze what was never trained, and parts that the model does not have."""
+    parts = plan.recipe.parts
+    if parts.builds_on_weights and not plan.start:
+        raise ConfigError(
+            "the recipe keeps weights as they are (last_blocks, lora.targets), but none of the model was trained",
+            hint="give a run folder, weights, hf:owner/name or published name as --model",
+        )
+    policies_of(parts, plan.model.depth)
+    if parts.lora.targets:
+        adapt(blank_model(plan.model), parts.lora)
 
 
 def choose_epochs(plan: Plan, images: int, device: str) -> int:
@@ -269,7 +296,8 @@ def choose_epochs(plan: Plan, images: int, device: str) -> int:
         Passes over the training split.
     """
     row = next(row for row in EPOCH_CHOICES if images <= row.images)
-    return plan.recipe.epochs or (row.epochs if device == "cpu" else row.gpu_epochs)
+    fresh = row.epochs if device == "cpu" else row.gpu_epochs
+    return plan.recipe.epochs or (row.trained_epochs if plan.start else fresh)
 
 
 def differences(old: Any, new: Any, prefix: str = "") -> list[str]:

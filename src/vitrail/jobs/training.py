@@ -32,6 +32,7 @@ from vitrail.jobs.run_folder import RunFolder
 from vitrail.jobs.stop_signals import StopSignals
 from vitrail.jobs.tally import Tally
 from vitrail.models.vision_transformer import VisionTransformer
+from vitrail.nn.lora import adapt
 from vitrail.train.checkpoint import load_checkpoint, read_record, save_checkpoint
 from vitrail.train.loop import EpochDone, StepDone, TrainState, train_model
 from vitrail.weights.load import load_weights
@@ -90,7 +91,11 @@ class Training:
         self._weights: dict[str, Any] = {}
         if plan.start:
             self._load_start(model)
+        if plan.recipe.parts.lora.targets:
+            adapted = adapt(model, plan.recipe.parts.lora)
+            self.tell(Note(f"{len(adapted)} linear layers learn by matrices of rank {plan.recipe.parts.lora.rank}"))
         self.state = TrainState.start(model.to(device), plan.recipe)
+        self._tell_frozen()
         self._data = {
             "reference": plan.data,
             "splits": {name: len(samples) for name, samples in dataset.splits.items()},
@@ -115,10 +120,17 @@ class Training:
             self.notes.append(event.text)
         self.listener(event)
 
+    def _tell_frozen(self) -> None:
+        parameters = list(self.state.model.parameters())
+        learning = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
+        total = sum(parameter.numel() for parameter in parameters)
+        if learning < total:
+            self.tell(Note(f"{learning:,} of {total:,} parameters learn, the rest is frozen"))
+
     def _load_start(self, model: VisionTransformer) -> None:
         """Take over weights; a head for other classes, and whatever has another shape, starts afresh and is named."""
         loaded = load_weights(model_path(self.plan.start), self.plan.variant or None)
-        same_classes = loaded.record.classes == self.dataset.classes
+        same_classes = loaded.record.classes == self.dataset.classes and not self.plan.recipe.parts.new_head
         start = take_over(model, loaded.model, same_classes)
         model.load_state_dict(start.state)
         self._weights = {**loaded.record.training.get("weights", {}), "adapted": list(start.adapted)}

@@ -84,12 +84,14 @@ def load_checkpoint(path: Path, state: TrainState) -> None:
             state.average.model.load_state_dict(part("average."))
     except RuntimeError as error:
         raise WeightsError(f"{path}: the checkpoint is of another model: {error}") from error
+    moments: dict[str, dict[str, Tensor]] = {}
+    for key_name, value in part("optimizer.").items():
+        key, _, name = key_name.partition(".")
+        moments.setdefault(name, {})[key] = value
     for name, parameter in state.model.named_parameters():
-        moments = {}
-        for key in ("step", "exp_avg", "exp_avg_sq", "momentum"):
-            value = tensors.get(f"optimizer.{key}.{name}")
-            if value is not None:
-                moments[key] = value if key == "step" else value.to(parameter.device)
-        if moments:
-            state.optimizer.state[parameter] = moments
+        if name in moments:
+            to = parameter.device
+            state.optimizer.state[parameter] = {
+                key: value if key == "step" else value.to(to) for key, value in moments[name].items()
+            }
     state.step, state.best = int(header["step"]), header["best"]

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from vitrail.core.errors import NonFiniteError
 from vitrail.core.seeding import Stream, derived_seed
 from vitrail.data.loader import Batch, TrainLoader
+from vitrail.nn.lora import merge
 from vitrail.train.ema import WeightAverage
 from vitrail.train.objective import classification_loss
-from vitrail.train.optimizer import MATRICES_DECAY, Policies, build_optimizer, set_lr
+from vitrail.train.optimizer import Policies, build_optimizer, hold_still, policies_of, set_lr
 from vitrail.train.recipe import Recipe
 from vitrail.train.schedule import learning_rate
 
@@ -36,30 +37,35 @@ class TrainState:
     """
 
     model: nn.Module
-    optimizer: torch.optim.AdamW
+    optimizer: torch.optim.Optimizer
     average: WeightAverage | None
     step: int = 0
     best: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, model: nn.Module, recipe: Recipe, policies: Policies = MATRICES_DECAY) -> TrainState:
+    def start(cls, model: nn.Module, recipe: Recipe, policies: Policies | None = None) -> TrainState:
         """Begin.
 
         Args:
-            model: freshly made, on its device.
+            model: freshly made, on its device, adapted if the recipe has `lora`.
             recipe: how it will learn.
-            policies: which parameter learns how.
+            policies: which parameter learns how; None: as the recipe's `parts` say.
+
+        Raises:
+            ConfigError: if the policies do not suit the model.
 
         Returns:
             The state before the first step.
         """
+        if policies is None:
+            policies = policies_of(recipe.parts, len(getattr(model, "blocks", ())))
         average = WeightAverage(model, recipe.ema) if recipe.ema else None
         return cls(model, build_optimizer(model, recipe.optimizer, policies), average)
 
     @property
     def evaluated(self) -> nn.Module:
-        """The model to evaluate and save: the running mean if there is one."""
-        return self.average.model if self.average else self.model
+        """The plain model to evaluate and save: of the running mean if there is one."""
+        return merge(self.average.model if self.average else self.model)
 
 
 @dataclass(frozen=True)
@@ -177,6 +183,7 @@ def take_step(
         state.step += 1
         return state.step, epoch, 0.0, 0, 0, lr
     state.model.train()
+    hold_still(state.model)
     state.optimizer.zero_grad(set_to_none=True)
     before = [buffer.clone() for buffer in state.model.buffers()]
     loss, correct = _add_gradients(state.model, batch, recipe, device, objective)

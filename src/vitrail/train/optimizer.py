@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 from vitrail.core.errors import ConfigError
 from vitrail.train.muon import Muon
-from vitrail.train.recipe import OptimizerConfig
+from vitrail.train.recipe import OptimizerConfig, PartsConfig
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,48 @@ Policies = Sequence[tuple[str, ParameterPolicy]]
 
 MATRICES_DECAY: Policies = (
     (r"blocks\..*\.(qkv|proj|fc1|fc2)\.weight|stem\.conv[1-9]\d*\.weight", ParameterPolicy(hidden=True)),
-    (r".*(qkv|proj|q|kv|fc|fc1|fc2|head|head_dist|conv\d*)\.weight", ParameterPolicy()),
+    (r".*(qkv|proj|q|kv|fc|fc1|fc2|head|head_dist|conv\d*)\.weight|.*\.lora_[ab]", ParameterPolicy()),
     (r".*", ParameterPolicy(decay=False)),
 )
 """Weight matrices and kernels decay; biases, norms, tokens and positions do not (as in the paper's code). Matrices
 between hidden features may be moved by Muon; what reads pixels or gives logits may not (as its authors advise)."""
+
+HEAD = r"(head|head_dist|pre_logits)\..*"
+END = rf"{HEAD}|(norm|fc_norm|attn_pool)\..*"
+"""What gives logits, and what follows the blocks."""
+
+
+def policies_of(parts: PartsConfig, depth: int) -> Policies:
+    """Write the list of policies that makes the parts of a model learn as fast as they shall.
+
+    Args:
+        parts: which parts learn, and how fast.
+        depth: blocks of the model.
+
+    Returns:
+        `MATRICES_DECAY` for each part, with the part's `lr_scale`.
+
+    Raises:
+        ConfigError: if the model has fewer blocks than shall learn.
+
+    Source:
+        Layer-wise decay as in MAE's `lr_decay.py`: decay ** (depth − index) for a block, decay ** (depth + 1) for what
+        comes before the first. What follows the blocks has 1.
+    """
+    decay, learning = parts.layer_decay, depth if parts.last_blocks is None else parts.last_blocks
+    if learning > depth:
+        raise ConfigError(f"last_blocks = {learning} is not allowed; allowed: at most the model's {depth} blocks")
+    blocks = [(rf"blocks\.{index}\..*", decay ** (depth - index)) for index in range(depth - learning, depth)]
+    scales = [(END, 1.0), *blocks, (r".*", decay ** (depth + 1) if parts.last_blocks is None else 0.0)]
+    if parts.last_blocks == 0:
+        scales = [(HEAD, 1.0), (r".*", 0.0)]
+    if parts.lora.targets:
+        scales = [(rf"{HEAD}|.*\.lora_[ab]", 1.0), (r".*", 0.0)]
+    return [
+        (rf"(?=(?:{part})\Z)(?:{pattern})", replace(policy, lr_scale=policy.lr_scale * scale))
+        for part, scale in scales
+        for pattern, policy in MATRICES_DECAY
+    ]
 
 
 def policy_of(name: str, policies: Policies) -> ParameterPolicy:
@@ -61,7 +98,7 @@ def policy_of(name: str, policies: Policies) -> ParameterPolicy:
 
 def build_optimizer(
     model: nn.Module, config: OptimizerConfig, policies: Policies = MATRICES_DECAY
-) -> torch.optim.AdamW:
+) -> torch.optim.Optimizer:
     """Build the optimizer with one group for each policy; frozen parameters are left out and need no gradient.
 
     Args:
@@ -70,7 +107,7 @@ def build_optimizer(
         policies: ordered patterns that cover every parameter.
 
     Returns:
-        AdamW or Muon; each group carries `lr_scale`, by which `set_lr` multiplies.
+        AdamW, Muon or SGD; each group carries `lr_scale`, by which `set_lr` multiplies.
 
     Raises:
         ConfigError: if a parameter is not covered, or all are frozen.
@@ -95,7 +132,21 @@ def build_optimizer(
     ]
     if muon:
         return Muon(described, config.momentum, lr=config.lr, betas=config.betas, eps=config.eps)
+    if config.kind == "sgd":
+        return torch.optim.SGD(described, lr=config.lr, momentum=config.momentum)
     return torch.optim.AdamW(described, lr=config.lr, betas=config.betas, eps=config.eps)
+
+
+def hold_still(model: nn.Module) -> None:
+    """Let the layers that are frozen behave as in evaluation: running statistics of a norm stay as they are.
+
+    Args:
+        model: changed in place; in training mode.
+    """
+    for module in model.modules():
+        own = list(module.parameters())
+        if own and not any(parameter.requires_grad for parameter in own) and not list(module.children()):
+            module.eval()
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

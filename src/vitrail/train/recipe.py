@@ -1,4 +1,4 @@
-"""Training hyper-parameters as data: the table of recipes."""
+"""Training hyper-parameters as data."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vitrail.core.config import require
-from vitrail.core.table import Table
 from vitrail.data.augment import AugmentConfig
 from vitrail.data.mixing import MixConfig
+from vitrail.nn.lora import LoraConfig
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Describe the optimizer: AdamW with decoupled decay on weight matrices only, or Muon for the hidden ones.
+    """Describe the optimizer: AdamW with decoupled decay on weight matrices only, Muon for the hidden ones, or SGD.
 
     Args:
-        kind: "adamw", or "muon" for matrices between hidden features and AdamW for everything else.
+        kind: "adamw"; "muon" for matrices between hidden features and AdamW for everything else; "sgd" with momentum.
         lr: peak learning rate, greater than 0.
         betas: decay of the running means of gradient and squared gradient, 0 ≤ β < 1.
         eps: added to the root of the squared gradient.
-        weight_decay: decay per step ÷ learning rate, 0 or more.
+        weight_decay: decay per step ÷ learning rate, 0 or more; SGD adds it to the gradient, before the momentum.
         clip: largest global norm of the gradient; None for no limit.
-        momentum: decay of Muon's running sum of gradients, 0 ≤ momentum < 1.
+        momentum: decay of the running sum of gradients of Muon or SGD, 0 ≤ momentum < 1.
         muon_scale: learning rate of Muon ÷ `lr`, greater than 0.
 
     Raises:
@@ -33,7 +33,7 @@ class OptimizerConfig:
         AdamW: Loshchilov and Hutter 2017 (arXiv 1711.05101). Muon: Jordan et al. 2024, see `Muon`.
     """
 
-    kind: Literal["adamw", "muon"] = "adamw"
+    kind: Literal["adamw", "muon", "sgd"] = "adamw"
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
@@ -60,6 +60,7 @@ class ScheduleConfig:
         decay: shape of the way down.
         warmup: part of all steps spent going up, 0 ≤ part < 1.
         final: learning rate at the end ÷ peak, 0 … 1.
+        warmup_steps: most steps spent going up; None for no limit.
 
     Raises:
         ConfigError: for a value out of its range.
@@ -68,10 +69,53 @@ class ScheduleConfig:
     decay: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: float = 0.1
     final: float = 0.0
+    warmup_steps: int | None = None
 
     def __post_init__(self) -> None:
         require(0 <= self.warmup < 1, "warmup", self.warmup, "0 ≤ part < 1")
+        limited = self.warmup_steps is None or self.warmup_steps >= 0
+        require(limited, "warmup_steps", self.warmup_steps, "0 or more, or none")
         require(0 <= self.final <= 1, "final", self.final, "0 … 1")
+
+
+@dataclass(frozen=True)
+class PartsConfig:
+    """Say which parts of a model learn, and how fast; the default is all of them alike.
+
+    Args:
+        last_blocks: how many of the last blocks learn, with the final norm and the head; 0 for the head alone; None for
+            everything.
+        layer_decay: learning rate of a block ÷ that of the one after it, 0 < part ≤ 1; of what comes before the blocks
+            ÷ that of the first block; of the last block ÷ that of the final norm and the head.
+        new_head: whether the head, a tanh layer before it included, is replaced by one of zeros even for the same
+            classes.
+        lora: which linear layers learn by thin matrices beside their frozen weights, everything but the head frozen.
+
+    Raises:
+        ConfigError: for a value out of its range.
+
+    Source:
+        `layer_decay`: BEiT (arXiv 2106.08254) and MAE (arXiv 2111.06377), appendix A; `new_head`: Dosovitskiy et al.
+        2020, section 3.2.
+    """
+
+    last_blocks: int | None = None
+    layer_decay: float = 1.0
+    new_head: bool = False
+    lora: LoraConfig = LoraConfig()
+
+    def __post_init__(self) -> None:
+        require(
+            self.last_blocks is None or self.last_blocks >= 0, "last_blocks", self.last_blocks, "0 or more, or none"
+        )
+        require(0 < self.layer_decay <= 1, "layer_decay", self.layer_decay, "0 < part ≤ 1")
+        alone = not self.lora.targets or (self.last_blocks is None and self.layer_decay == 1)
+        require(alone, "lora.targets", self.lora.targets, '"" with last_blocks or layer_decay')
+
+    @property
+    def builds_on_weights(self) -> bool:
+        """Whether something stays as it is, which makes sense for trained weights only."""
+        return self.last_blocks is not None or bool(self.lora.targets)
 
 
 @dataclass(frozen=True)
@@ -84,8 +128,10 @@ class Recipe:
         micro_batch: images that go through the model at once; gradients of a step are accumulated. None: all.
         ema: decay of the running mean of weights that is evaluated and saved, 0 ≤ decay < 1; 0 for none.
         precision: "auto" is bfloat16 on GPUs that have it, float32 elsewhere.
-        optimizer: lr, betas, eps, weight_decay, clip.
-        schedule: decay, warmup, final.
+        image_size: side in pixels where `--image-size` is not given; None for the model's.
+        optimizer: kind, lr, betas, eps, weight_decay, clip, momentum.
+        schedule: decay, warmup, final, warmup_steps.
+        parts: which parts of the model learn, and how fast.
         augment: how single images are varied.
         mix: how images and labels are mixed.
 
@@ -98,8 +144,10 @@ class Recipe:
     micro_batch: int | None = None
     ema: float = 0.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    image_size: int | None = None
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    parts: PartsConfig = PartsConfig()
     augment: AugmentConfig = AugmentConfig()
     mix: MixConfig = MixConfig()
 
@@ -107,37 +155,5 @@ class Recipe:
         require(self.epochs is None or self.epochs >= 1, "epochs", self.epochs, "1 or more")
         require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
         require(self.micro_batch is None or self.micro_batch >= 1, "micro_batch", self.micro_batch, "1 or more")
+        require(self.image_size is None or self.image_size >= 1, "image_size", self.image_size, "1 or more, or none")
         require(0 <= self.ema < 1, "ema", self.ema, "0 ≤ decay < 1")
-
-
-RECIPES: Table[Recipe] = Table(
-    "recipe",
-    {
-        "small": Recipe(
-            batch_size=64,
-            ema=0.998,
-            optimizer=OptimizerConfig(kind="muon", lr=4e-3, weight_decay=0.05),
-            schedule=ScheduleConfig(warmup=0.1),
-            augment=AugmentConfig(shift=0.05, flip=True),
-            mix=MixConfig(label_smoothing=0.1),
-        ),
-        "small_few": Recipe(
-            batch_size=64,
-            ema=0.998,
-            optimizer=OptimizerConfig(lr=2e-3, weight_decay=0.05),
-            schedule=ScheduleConfig(warmup=0.1),
-            augment=AugmentConfig(rotate=6, zoom=0.06, shift=0.06, shear=0.06, flip=True),
-            mix=MixConfig(mixup=0.2, label_smoothing=0.1),
-        ),
-        "photos": Recipe(
-            batch_size=64,
-            ema=0.999,
-            optimizer=OptimizerConfig(lr=1e-3, weight_decay=0.05),
-            schedule=ScheduleConfig(warmup=0.1),
-            augment=AugmentConfig(crop_scale=(0.3, 1.0), flip=True, rand_layers=2, rand_magnitude=9, erase=0.1),
-            mix=MixConfig(mixup=0.2, cutmix=1.0, probability=0.5, label_smoothing=0.1),
-        ),
-    },
-)
-"""From scratch. `small`: small images, 80 pixels at most, of which there are many; Muon learns more from few passes.
-`small_few`: small images of which there are few, varied more strongly. `photos`: photographs."""

@@ -23,6 +23,7 @@ def learning_rate(config: ScheduleConfig, peak: float, step: int, total: int) ->
         Linear warm-up and cosine as in google-research/vision_transformer, counted from the end of each step.
     """
     warmup = round(config.warmup * total)
+    warmup = warmup if config.warmup_steps is None else min(warmup, config.warmup_steps)
     if step < warmup:
         return peak * (step + 1) / (warmup + 1)
     progress = (step - warmup) / max(1, total - 1 - warmup)

@@ -49,7 +49,8 @@ def take_over(model: VisionTransformer, source: VisionTransformer, same_classes:
         same_classes: whether the head is taken over too.
 
     Returns:
-        What the new model begins with. Whatever has another shape starts afresh.
+        What the new model begins with. Whatever has another shape starts afresh, a head with zeros: logits of random
+        weights would pull at features that are good already.
 
     Raises:
         WeightsError: if no block fits.
@@ -67,7 +68,8 @@ def take_over(model: VisionTransformer, source: VisionTransformer, same_classes:
     }
     if not any(name.startswith("blocks.") for name in taken):
         raise WeightsError("no block of this model fits the architecture asked for")
-    return Start({**ours, **taken}, tuple(taken), tuple(adapted))
+    zeros = {name: torch.zeros_like(ours[name]) for name in ours if name.startswith("head") and name not in taken}
+    return Start({**ours, **taken, **zeros}, tuple(taken), tuple(adapted))
 
 
 def _carry_positions(

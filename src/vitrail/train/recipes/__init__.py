@@ -1,0 +1,22 @@
+"""The table of recipes; one file for each family of rows."""
+
+from __future__ import annotations
+
+from vitrail.core.table import Table
+from vitrail.train.recipe import Recipe
+from vitrail.train.recipes.small import PHOTOS, SMALL, SMALL_FEW
+from vitrail.train.recipes.transfer import FINETUNE, LAST_K_BLOCKS, LINEAR, LORA, PAPER_FINETUNE
+
+RECIPES: Table[Recipe] = Table(
+    "recipe",
+    {
+        "small": SMALL,
+        "small_few": SMALL_FEW,
+        "photos": PHOTOS,
+        "finetune": FINETUNE,
+        "linear": LINEAR,
+        "last_k_blocks": LAST_K_BLOCKS,
+        "lora": LORA,
+        "paper_finetune": PAPER_FINETUNE,
+    },
+)
