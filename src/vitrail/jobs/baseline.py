@@ -103,7 +103,7 @@ def measure_baseline(training: Training) -> Baseline | None:
     """
     clock = time.perf_counter()
     plan, dataset, device = training.plan, training.dataset, training.device
-    model = cast("VisionTransformer", training.state.model)
+    model = cast("VisionTransformer", training.state.evaluated)
     record = ModelRecord(plan.model, dataset.classes, plan.spec)
     predictor = Predictor(model, record, training.folder.path, str(device))
     features = FrozenFeatures(predictor, listener=training.tell)
