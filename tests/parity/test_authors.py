@@ -66,6 +66,12 @@ def dinov2_training(model):
     return {"teacher": {**{f"backbone.{name}": v for name, v in {**model.state_dict(), **mask}.items()}, **heads}}
 
 
+def dinov2_in_chunks(model):
+    """Each chunk holds one block here, under its number in the whole."""
+    teacher = dinov2_training(model)["teacher"]
+    return {"teacher": renamed(teacher, (r"blocks\.(\d)\.", r"blocks.\1.\1."))}
+
+
 CASES = {
     "deit3": ("deit", "deit3_small_patch16_224", {}, deit3, 0),
     "mae pre-trained": ("mae", "vit_base_patch16_224", {"num_classes": 0}, mae, 7),
@@ -78,6 +84,7 @@ CASES = {
     ),
     "dinov2 giant": ("dinov2", "vit_giant_patch14_dinov2", GIANT, dinov2, 1),
     "dinov2 training": ("dinov2", "vit_small_patch14_dinov2", {"num_classes": 0}, dinov2_training, 2),
+    "dinov2 in chunks": ("dinov2", "vit_small_patch14_dinov2", {"num_classes": 0}, dinov2_in_chunks, 2),
 }  # fmt: skip
 
 

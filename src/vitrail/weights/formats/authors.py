@@ -24,6 +24,8 @@ BARE = ((), *TRAINING)
 """Keys around the tensors of DINO and DINOv2: none as published, two in training checkpoints."""
 BODY = "backbone."
 """What stands before the names of the body in training checkpoints, beside those of the heads."""
+CHUNK = r"^blocks\.\d+\.(\d+)\."
+"""DINOv2 trains large models in chunks of blocks; a block keeps its number in the whole."""
 MASK_LEFT = {r"mask_token": "stands for hidden patches in pre-training"}
 
 
@@ -62,7 +64,11 @@ def _body(content: Content) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors = content.tensors
     if content.wrapper[:1] not in TRAINING:
         return dict(tensors), {}
-    body = {name.removeprefix(BODY): value for name, value in tensors.items() if name.startswith(BODY)}
+    body = {
+        re.sub(CHUNK, r"blocks.\1.", name.removeprefix(BODY)): value
+        for name, value in tensors.items()
+        if name.startswith(BODY)
+    }
     why = "a projection head, which only pre-training needs"
     return body, {name: why for name in tensors if not name.startswith(BODY)}
 
