@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vitrail.jobs.evaluate import evaluate
     from vitrail.jobs.fit import fit
     from vitrail.jobs.predictor import Predictor, load
+    from vitrail.jobs.probe import probe_features
     from vitrail.models import VisionTransformer, ViTConfig, create_model, list_models
     from vitrail.weights.catalogue import list_pretrained
 
@@ -42,6 +43,7 @@ _HOMES = {
     "fit": "vitrail.jobs.fit",
     "list_pretrained": "vitrail.weights.catalogue",
     "load": "vitrail.jobs.predictor",
+    "probe_features": "vitrail.jobs.probe",
 }  # fmt: skip
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "list_models",
     "list_pretrained",
     "load",
+    "probe_features",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
