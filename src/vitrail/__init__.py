@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from vitrail.data.spec import ImageSpec
+    from vitrail.jobs.check import check
     from vitrail.jobs.evaluate import evaluate
     from vitrail.jobs.fit import fit
     from vitrail.jobs.predictor import Predictor, load
@@ -39,6 +40,7 @@ _HOMES = {
     "analysis": "vitrail.analysis",
     "evaluation": "vitrail.evaluation",
     "Predictor": "vitrail.jobs.predictor",
+    "check": "vitrail.jobs.check",
     "evaluate": "vitrail.jobs.evaluate",
     "fit": "vitrail.jobs.fit",
     "list_pretrained": "vitrail.weights.catalogue",
@@ -61,6 +63,7 @@ __all__ = [
     "VitrailError",
     "WeightsError",
     "__version__",
+    "check",
     "create_model",
     "evaluate",
     "fit",

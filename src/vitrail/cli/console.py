@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vitrail.jobs.events import Evaluated, Event
+    from vitrail.jobs.events import Advanced, Evaluated, Event
     from vitrail.train.loop import StepDone
 
 
@@ -67,12 +67,14 @@ class Console:
         """
         from rich.text import Text
 
-        from vitrail.jobs.events import Evaluated, Note, Started
+        from vitrail.jobs.events import Advanced, Evaluated, Note, Started
         from vitrail.train.loop import StepDone
 
         if isinstance(event, Note):
             mark = ("warning: ", "yellow") if event.warning else ("· ", "dim")
             self.console.print(Text.assemble(mark, event.text))
+        elif isinstance(event, Advanced):
+            self._advanced(event)
         elif isinstance(event, Started):
             self.task = self.progress.add_task(
                 "training", total=event.total_steps, completed=event.first_step, figures=""
@@ -82,6 +84,17 @@ class Console:
             self._step(event)
         elif isinstance(event, Evaluated):
             self._evaluated(event)
+
+    def _advanced(self, event: Advanced) -> None:
+        if self.task is None or self.progress.tasks[-1].description != event.what:
+            if self.task is not None:
+                self.progress.remove_task(self.task)
+            self.task = self.progress.add_task(event.what, total=event.total, figures="")
+            self.progress.start()
+        self.progress.update(self.task, completed=event.done)
+        if event.done >= event.total:
+            self.progress.remove_task(self.task)
+            self.task = None
 
     def _step(self, event: StepDone) -> None:
         if not event.images:  # not one of the batch could be used

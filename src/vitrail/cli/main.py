@@ -23,6 +23,7 @@ VERBS: Table[str] = Table(
     {
         "demo": "train on the digits that come with vitrail, in under a minute",
         "fit": "train a classifier on your images",
+        "check": "say what is wrong with labelled images before anything learns from them",
         "evaluate": "measure a trained model on labelled images",
         "predict": "classify images",
         "embed": "compute features of images, for searching, clustering or another classifier",

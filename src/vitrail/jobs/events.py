@@ -67,7 +67,22 @@ class Finished:
     settings: dict[str, str]
 
 
-Event = Note | Started | StepDone | EpochDone | Evaluated | Finished
+@dataclass(frozen=True)
+class Advanced:
+    """Tell how far a part of a job has come.
+
+    Args:
+        what: the part, in a few words.
+        done: how much of it is done.
+        total: how much there is to do.
+    """
+
+    what: str
+    done: int
+    total: int
+
+
+Event = Note | Advanced | Started | StepDone | EpochDone | Evaluated | Finished
 Listener = Callable[[Event], None]
 
 

@@ -15,6 +15,7 @@ from vitrail.data.dataset import Dataset
 from vitrail.data.sources import open_dataset
 from vitrail.jobs.bad_files import refuse_bad_files
 from vitrail.jobs.baseline import Baseline, measure_baseline
+from vitrail.jobs.check import warn_of_data
 from vitrail.jobs.device import choose_device, describe_device, thread_limit
 from vitrail.jobs.evaluate import Evaluation, evaluate_split
 from vitrail.jobs.events import Event, Finished, Listener, Note, silent
@@ -149,6 +150,7 @@ def _logging(folder: RunFolder, listener: Listener) -> Listener:
 
 def _train(training: Training, request: Request, resume: bool) -> Run:
     folder = training.folder
+    warn_of_data(training.dataset, training.tell)
     resumed = _resumed(folder, training.plan, request) if resume else None
     baseline = measure_baseline(training) if training.plan.start else None
     plan = resumed or training.fix_steps(request)

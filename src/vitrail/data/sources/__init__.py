@@ -14,7 +14,7 @@ from vitrail.data.sources import digits, fashion_mnist, folder, table_file
 from vitrail.data.sources.listing import Listing
 from vitrail.data.sources.settling import settle
 
-__all__ = ["SOURCES", "open_dataset"]
+__all__ = ["SOURCES", "list_data", "open_dataset"]
 
 SOURCES: Table[Callable[[], Listing]] = Table(
     "data source", {"digits": digits.read, "fashion-mnist": fashion_mnist.read}, error=DataError
@@ -45,6 +45,21 @@ def open_dataset(
     Raises:
         DataError: if the reference names nothing, or what it names cannot be used.
     """
+    return settle(list_data(reference), os.fspath(reference), seed, classes, made)
+
+
+def list_data(reference: str | os.PathLike[str]) -> Listing:
+    """List what a data reference holds, as it is found: no split is made, no class refused.
+
+    Args:
+        reference: as for `open_dataset`.
+
+    Returns:
+        The listing.
+
+    Raises:
+        DataError: if the reference names nothing, or what it names cannot be read.
+    """
     text = os.fspath(reference)
     if isinstance(reference, str) and reference in SOURCES:
         listing = SOURCES[reference]()
@@ -57,7 +72,7 @@ def open_dataset(
         listing = table_file.read(text)
     else:
         raise _unusable(text)
-    return settle(listing, text, seed, classes, made)
+    return listing
 
 
 def _unusable(text: str) -> DataError:
