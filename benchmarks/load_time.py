@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,8 +22,9 @@ from vitrail.weights.model_file import ModelRecord, load_model, save_model
 
 
 def peak_mb() -> float:
-    """Say how much memory this process has held at most, mapped files included."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Say how much memory this process has held at most, mapped files included (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def measure(which: str, path: Path) -> dict[str, float]:

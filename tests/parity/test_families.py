@@ -195,6 +195,41 @@ def test_every_family_is_covered():
     assert kinds | {"vit"} == {kind for family in FAMILIES.values() for kind in family.kinds}
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("make", [hf.ViTForMaskedImageModeling, hf.DeiTForMaskedImageModeling], ids=["vit", "deit"])
+def test_what_hides_patches_in_pre_training_is_left(make, randomise, tmp_path):
+    theirs = randomise(make(make.config_class(**WIDE))).eval()
+    theirs.save_pretrained(tmp_path)
+    loaded, images = load_weights(tmp_path, known={"num_classes": 0}), torch.randn(2, 3, 32, 32)
+    body = theirs.base_model(pixel_values=images).last_hidden_state
+    assert_same(loaded.model.forward_features(images), body)
+    assert {name.rpartition(".")[2] for name in loaded.report.left} == {"mask_token", "weight", "bias"}
+
+
+@pytest.mark.parametrize("case", ["dinov2 with registers", "dinov3 gated", "clip with projection", "siglip"])
+def test_a_tensor_too_few_or_too_many_is_named(case, tmp_path):
+    MADE[case][0]().save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    whole = load_file(path)
+    spare = ("mask_token", "visual_projection.weight")
+    needed = [name for name, value in whole.items() if value.numel() and not name.endswith(spare)]
+    for removed in needed[::3]:
+        save_file({name: value for name, value in whole.items() if name != removed}, path)
+        with pytest.raises(WeightsError, match="missing"):
+            load_weights(tmp_path)
+    save_file({**whole, "odd.thing": torch.ones(2)}, path)
+    with pytest.raises(WeightsError, match=r"odd\.thing"):
+        load_weights(tmp_path)
+    more = {name.replace(".1.", ".2."): value.clone() for name, value in whole.items()}
+    save_file({**whole, **more}, path)
+    with pytest.raises(WeightsError, match="3 blocks, and config.json says 2"):
+        load_weights(tmp_path)
+    name = next(name for name in whole if name.endswith(("fc2.weight", "down_proj.weight")))
+    save_file({**whole, name: torch.ones(3, 5)}, path)
+    with pytest.raises(WeightsError):
+        load_weights(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

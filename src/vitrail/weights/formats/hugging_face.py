@@ -15,6 +15,7 @@ from vitrail.core.files import write_atomically
 from vitrail.weights.content import PROCESSOR_NAME, Content
 from vitrail.weights.formats.base import Format, Reading, refuse
 from vitrail.weights.formats.families import FAMILIES, Family
+from vitrail.weights.formats.families.base import depth
 from vitrail.weights.formats.processor import read_processor, write_processor
 from vitrail.weights.model_file import ModelRecord
 from vitrail.weights.reference import CONFIG_NAME, MODEL_NAME
@@ -57,11 +58,20 @@ class HuggingFace(Format):
         tensors, passed = family.prepare(tensors, config)
         state, unknown = family.keys(config).to_ours(tensors)
         try:
+            absent = family.absent(state, config)
             fields = family.fields(config)
         except (TypeError, ValueError, IndexError, KeyError) as error:
             raise WeightsError(
                 f"config.json cannot be understood ({error})", hint="it is damaged: copy it again"
             ) from error
+        blocks = {name.split(".")[1] for name in state if name.startswith("blocks.")}
+        if len(blocks) > depth(config):
+            raise WeightsError(
+                f"{len(blocks)} blocks, and config.json says {depth(config)}", hint="it is of other weights"
+            )
+        if absent:
+            named = ", ".join(list(absent.values())[:6])
+            raise WeightsError(f"{len(absent)} tensors are missing: {named}", hint="the file is not whole")
         labelled = any("classifier.weight" in name for name in content.tensors)
         preprocessing, size, notes = read_processor(content.processor, family.processor)
         return Reading(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -26,6 +26,18 @@ ACTIVATIONS: Table[str] = Table(
 WRITTEN = {
     "gelu": "gelu", "gelu_tanh": "gelu_pytorch_tanh", "quick_gelu": "quick_gelu", "relu": "relu", "silu": "silu",
 }  # fmt: skip
+
+
+def depth(config: Mapping[str, Any]) -> int:
+    """Read the number of blocks.
+
+    Args:
+        config: of transformers.
+
+    Returns:
+        12 if it does not say, as in every family here.
+    """
+    return int(config.get("num_hidden_layers", 12))
 
 
 class Family:
@@ -92,6 +104,35 @@ class Family:
             "img_size": (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1])),
         }
 
+    def may_lack(self, config: dict[str, Any], state: Mapping[str, Tensor]) -> str:
+        """Give the pattern of our names that a model of this family may lack: `optional`, unless the config says more.
+
+        Args:
+            config: with `defaults`.
+            state: vitrail's.
+        """
+        return self.optional
+
+    def absent(self, state: Mapping[str, Tensor], config: dict[str, Any]) -> dict[str, str]:
+        """Name what models of this family have and a state dict has not.
+
+        Args:
+            state: vitrail's.
+            config: with `defaults`.
+
+        Returns:
+            Our name → transformers'.
+        """
+        optional = self.may_lack(config, state)
+        found: dict[str, str] = {}
+        for row in self.keys(config).rows:
+            for ours, theirs in row.parts():
+                for index in range(depth(config) if "{i}" in ours else 1):
+                    name = ours.replace("{i}", str(index))
+                    if name not in state and not re.fullmatch(optional, name):
+                        found.setdefault(name, theirs.replace("{i}", str(index)))
+        return found
+
     def lacking(self, state: dict[str, Tensor], config: ViTConfig) -> list[str]:
         """Name what transformers' models of this family have and a model has not.
 
@@ -99,11 +140,7 @@ class Family:
             state: vitrail's.
             config: of the model.
         """
-        rows = self.keys({**self.defaults, **self.config(config)}).rows
-        names = {
-            name.replace("{i}", str(index)) for row in rows for name in row.ours for index in range(config.depth)
-        }  # fmt: skip
-        absent = [name for name in sorted(names - state.keys()) if not re.fullmatch(self.optional, name)]
+        absent = self.absent(state, {**self.defaults, **self.config(config)})
         table = state.get("pos_embed")
         places = self.placed + config.grid[0] * config.grid[1]
         wrong = table is not None and table.shape[1] != places

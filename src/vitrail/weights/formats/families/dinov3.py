@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -45,8 +46,8 @@ class Dinov3(Family):
     defaults: ClassVar[dict[str, Any]] = {
         "image_size": 224, "num_attention_heads": 6, "layer_norm_eps": 1e-5, "hidden_act": "gelu",
         "layerscale_value": 1.0, "rope_theta": 100.0, "use_gated_mlp": False, "key_bias": False,
+        "num_register_tokens": 0,
     }  # fmt: skip
-    optional: ClassVar[str] = rf"{Family.optional}|reg_token"
     left: ClassVar[dict[str, str]] = {r"(.*\.)?mask_token": "stands for hidden patches in pre-training"}
 
     def keys(self, config: dict[str, Any]) -> KeyMap:
@@ -61,6 +62,10 @@ class Dinov3(Family):
         if not config["key_bias"]:
             tensors = with_zero_key_bias(tensors, "q_proj.bias", "k_proj.bias")
         return tensors, {}
+
+    def may_lack(self, config: dict[str, Any], state: Mapping[str, Tensor]) -> str:
+        """Do without registers where there are none."""
+        return self.optional if config["num_register_tokens"] else rf"{self.optional}|reg_token"
 
     def fields(self, config: dict[str, Any]) -> dict[str, Any]:
         """Read layer scale and the base of the angles; images of any size are taken."""

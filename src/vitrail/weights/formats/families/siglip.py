@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -37,8 +38,8 @@ class Siglip(Family):
     processor: ClassVar[str] = "siglip"
     defaults: ClassVar[dict[str, Any]] = {
         "image_size": 224, "num_attention_heads": 12, "layer_norm_eps": 1e-6, "hidden_act": "gelu_pytorch_tanh",
+        "vision_use_head": True,
     }  # fmt: skip
-    optional: ClassVar[str] = rf"{Family.optional}|attn_pool\..*"
     placed: ClassVar[int] = 0
     left: ClassVar[dict[str, str]] = {
         r"(text_model|logit_scale|logit_bias)(\..*)?": TEXT,
@@ -48,6 +49,11 @@ class Siglip(Family):
     def keys(self, config: dict[str, Any]) -> KeyMap:
         """Give the names."""
         return SIGLIP_KEYS
+
+    def may_lack(self, config: dict[str, Any], state: Mapping[str, Tensor]) -> str:
+        """Do without attention pooling where config or classifier say so."""
+        pooled = config["vision_use_head"] and "head.weight" not in state
+        return self.optional if pooled else rf"{self.optional}|attn_pool\..*"
 
     def prepare(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, str]]:
         """Leave attention pooling that the classifier does not pass through."""

@@ -68,6 +68,10 @@ class Vit(Family):
         "image_size": 224, "num_attention_heads": 12, "layer_norm_eps": 1e-12, "hidden_act": "gelu",
         "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
     }  # fmt: skip
+    left: ClassVar[dict[str, str]] = {
+        r"decoder\..*": "the decoder, which only pre-training needs",
+        r"(.*\.)?mask_token": "stands for hidden patches in pre-training",
+    }
     body: ClassVar[str] = "ViTModel"
     optional: ClassVar[str] = rf"{Family.optional}|pre_logits\..*"
     pooled: ClassVar[bool] = True
@@ -159,7 +163,6 @@ class VitMae(Vit):
     kinds: ClassVar[tuple[str, ...]] = ("vit_mae",)
     body: ClassVar[str] = "ViTMAEModel"
     processor: ClassVar[str] = "mae"
-    left: ClassVar[dict[str, str]] = {r"decoder\..*": "the decoder, which only pre-training needs"}
 
     def keys(self, config: dict[str, Any]) -> KeyMap:
         """Give the names."""
