@@ -9,8 +9,9 @@ import pytest
 from vitrail.core.config import from_dict, to_dict
 from vitrail.core.errors import ConfigError
 from vitrail.core.toml import read_toml, write_toml
+from vitrail.data.order import OrderConfig
 from vitrail.nn.lora import LoraConfig
-from vitrail.train.recipe import OptimizerConfig, PartsConfig, Recipe, ScheduleConfig
+from vitrail.train.recipe import ObjectiveConfig, OptimizerConfig, PartsConfig, Recipe, ScheduleConfig
 from vitrail.train.recipes import RECIPES
 
 NAN, INF = float("nan"), float("inf")
@@ -33,6 +34,8 @@ def test_rows_survive_being_written(name: str, tmp_path: Any) -> None:
         (Recipe, "epochs", 0), (Recipe, "batch_size", 0), (Recipe, "micro_batch", 0), (Recipe, "ema", 1.0),
         (Recipe, "ema", -0.1), (Recipe, "image_size", 0), (ScheduleConfig, "warmup_steps", -1),
         (PartsConfig, "last_blocks", -1), (PartsConfig, "layer_decay", 0.0), (PartsConfig, "layer_decay", 1.1),
+        (ObjectiveConfig, "class_weights", 1.1), (ObjectiveConfig, "logit_adjustment", -1.0),
+        (ObjectiveConfig, "head_bias", INF), (OrderConfig, "balance", 1.1), (OrderConfig, "repeats", 0),
         (LoraConfig, "rank", 0), (LoraConfig, "alpha", 0.0), (LoraConfig, "targets", "(qkv"),
     ],
 )  # fmt: skip

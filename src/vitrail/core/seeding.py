@@ -28,6 +28,7 @@ class Stream(enum.IntEnum):
     MIX = 4
     STEP = 5
     SELECT = 6
+    BALANCE = 7
 
 
 def philox(counter: npt.NDArray[np.uint64], key: tuple[int, int]) -> npt.NDArray[np.uint64]:

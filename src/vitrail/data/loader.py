@@ -21,15 +21,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vitrail.core.errors import DataError
-from vitrail.core.seeding import Stream, permutation, uniform
+from vitrail.core.seeding import Stream, uniform
 from vitrail.data.augment import Augment, AugmentConfig, crop_boxes
 from vitrail.data.dataset import Samples, Traits
 from vitrail.data.decode import ALLOWED_FORMATS
 from vitrail.data.mixing import MixConfig, mix_batch
+from vitrail.data.order import OrderConfig, epoch_order
 from vitrail.data.pixels import Pixels, cores, examine_images, load_pixels, stream_pixels
 from vitrail.data.spec import ImageSpec
 
 MEMORY_LIMIT = 2**30
+COUNTERS = 2**32
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,10 @@ class _FileBatches(Dataset[tuple[Pixels, npt.NDArray[np.int64], list[tuple[int, 
         return len(self.batches)
 
     def __getitem__(self, step: int) -> tuple[Pixels, npt.NDArray[np.int64], list[tuple[int, str]]]:
-        indices = self.batches[step]
+        places = self.batches[step]
+        indices = places % len(self.samples)
         height, width = self.spec.size
-        numbers = uniform(self.seed, Stream.AUGMENT, self.epoch, indices, 4)
+        numbers = uniform(self.seed, Stream.AUGMENT, self.epoch, places % COUNTERS, 4)
 
         def crop(position: int, aspect: float) -> npt.NDArray[np.float64]:
             return crop_boxes(self.augment, numbers[position : position + 1], aspect * height / width)[0]
@@ -93,7 +96,7 @@ class _FileBatches(Dataset[tuple[Pixels, npt.NDArray[np.int64], list[tuple[int, 
         empty = np.empty((0, height, width, self.spec.channels), dtype=np.uint8)
         return (
             np.stack(pixels) if pixels else empty,
-            indices[good],
+            places[good],
             [(int(indices[position]), reason) for position, reason in bad],
         )
 
@@ -112,6 +115,7 @@ class TrainLoader:
         seed: seed of the run.
         workers: processes that decode, for sets that do not fit in memory; None: one a core, 8 at most.
         memory_limit: bytes of decoded pixels up to which the set lives in memory.
+        order: how often an epoch shows an image; None for once.
 
     Raises:
         DataError: if not one image can be decoded.
@@ -129,10 +133,12 @@ class TrainLoader:
         seed: int,
         workers: int | None = None,
         memory_limit: int = MEMORY_LIMIT,
+        order: OrderConfig | None = None,
     ) -> None:
         spec = spec.fixed
         self.samples, self.spec, self.augment, self.mix = samples, spec, augment, mix
         self.num_classes, self.batch_size, self.seed = num_classes, batch_size, seed
+        self.order = order or OrderConfig()
         self.workers = min(8, cores()) if workers is None else workers
         self.bad: dict[int, BadFile] = {}
         self.pixels: Pixels | None = None
@@ -183,25 +189,26 @@ class TrainLoader:
         Raises:
             DataError: if a worker dies, or not one image of the whole epoch can be used.
         """
-        order = permutation(self.seed, Stream.ORDER, epoch, len(self.samples))
-        batches = [part[self.usable[part]] for part in np.array_split(order, self.steps_per_epoch)[first_step:]]
+        order, count = epoch_order(self.order, self.samples.labels, self.seed, epoch), len(self.samples)
+        batches = [part[self.usable[part % count]] for part in np.array_split(order, self.steps_per_epoch)[first_step:]]
         seen = first_step  # whoever goes on has seen images before
-        for step, (pixels, indices, bad) in enumerate(self._fetch(batches, epoch), start=first_step):
+        for step, (pixels, places, bad) in enumerate(self._fetch(batches, epoch), start=first_step):
             noted = tuple(self._note_bad(index, reason) for index, reason in bad)
-            seen += len(indices)
-            yield self._finished(torch.from_numpy(pixels).to(device), indices, noted, epoch, step)
+            seen += len(places)
+            yield self._finished(torch.from_numpy(pixels).to(device), places, noted, epoch, step)
         if not seen:
             raise self._nothing_usable()
 
     def _finished(
-        self, pixels: Tensor, indices: npt.NDArray[np.int64], bad: tuple[BadFile, ...], epoch: int, step: int
+        self, pixels: Tensor, places: npt.NDArray[np.int64], bad: tuple[BadFile, ...], epoch: int, step: int
     ) -> Batch:
         """Vary, normalise and mix."""
+        indices = places % len(self.samples)
         labels = torch.from_numpy(self.samples.labels[indices]).to(pixels.device)
         if not len(indices):
             nothing = pixels.new_empty((0, self.spec.channels, *self.spec.size), dtype=torch.float32)
             return Batch(nothing, nothing.new_empty((0, self.num_classes)), labels, indices, bad)
-        images = self.varied(pixels, uniform(self.seed, Stream.AUGMENT, epoch, indices, self.augment.draws))
+        images = self.varied(pixels, uniform(self.seed, Stream.AUGMENT, epoch, places % COUNTERS, self.augment.draws))
         mean = images.new_tensor(self.spec.mean)[:, None, None]
         std = images.new_tensor(self.spec.std)[:, None, None]
         images = (images - mean) / std
@@ -213,7 +220,7 @@ class TrainLoader:
     ) -> Iterator[tuple[Pixels, npt.NDArray[np.int64], list[tuple[int, str]]]]:
         if self.pixels is not None:
             for places in batches:
-                yield self.pixels[places], places, []
+                yield self.pixels[places % len(self.samples)], places, []
             return
         source = _FileBatches(self.samples, self.spec, self.augment, self.seed, epoch, batches)
         try:

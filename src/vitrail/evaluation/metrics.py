@@ -62,6 +62,21 @@ def standard_error(share: float, n: int) -> float:
     return math.sqrt(max(share * (1 - share), (1 - 1 / n) / n) / n)
 
 
+def balanced_accuracy(predicted: Labels, labels: Labels) -> tuple[float, float]:
+    """Average the accuracy over the classes that occur, however rare they are.
+
+    Args:
+        predicted: (n,).
+        labels: (n,), one at least.
+
+    Returns:
+        The mean, 0 … 1, and how far it is from the true one, typically.
+    """
+    rights = [predicted[labels == label] == label for label in np.unique(labels)]
+    errors = [standard_error(float(right.mean()), len(right)) for right in rights]
+    return float(np.mean([right.mean() for right in rights])), math.hypot(*errors) / len(rights)
+
+
 def top_k(logits: Logits, labels: Labels, k: int) -> int:
     """Count images whose label is among the k highest logits.
 

@@ -20,7 +20,7 @@ from vitrail.data.dataset import Dataset
 from vitrail.data.loader import BadFile, TrainLoader
 from vitrail.engines.build import build_engine
 from vitrail.evaluation.calibration import fit_temperature, negative_log_likelihood
-from vitrail.evaluation.metrics import softmax, standard_error
+from vitrail.evaluation.metrics import balanced_accuracy, softmax, standard_error
 from vitrail.evaluation.selective import risk_coverage
 from vitrail.jobs.bad_files import BadFiles
 from vitrail.jobs.evaluate import Evaluation
@@ -35,6 +35,8 @@ from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.nn.lora import adapt
 from vitrail.train.checkpoint import load_checkpoint, read_record, save_checkpoint
 from vitrail.train.loop import EpochDone, StepDone, TrainState, train_model
+from vitrail.train.objective import Classification
+from vitrail.train.optimizer import count_learning
 from vitrail.weights.load import load_weights
 from vitrail.weights.model_file import ModelRecord, load_model, save_model
 from vitrail.weights.reference import model_path
@@ -81,7 +83,10 @@ class Training:
             len(dataset.classes),
             plan.recipe.batch_size,
             plan.seed,
+            order=plan.recipe.order,
         )
+        counts = np.bincount(dataset.splits["train"].labels, minlength=len(dataset.classes))
+        self.objective = Classification(plan.recipe.objective, counts.tolist(), device)
         self.bad = BadFiles(folder, self.tell)
         self.bad.add("train", self.loader.bad.values())
         if plan.spec.color == "bands" and plan.recipe.augment.rand_layers:
@@ -95,7 +100,7 @@ class Training:
             adapted = adapt(model, plan.recipe.parts.lora)
             self.tell(Note(f"{len(adapted)} linear layers learn by matrices of rank {plan.recipe.parts.lora.rank}"))
         self.state = TrainState.start(model.to(device), plan.recipe)
-        self._tell_frozen()
+        self._tell_what_learns()
         self._data = {
             "reference": plan.data,
             "splits": {name: len(samples) for name, samples in dataset.splits.items()},
@@ -120,12 +125,12 @@ class Training:
             self.notes.append(event.text)
         self.listener(event)
 
-    def _tell_frozen(self) -> None:
-        parameters = list(self.state.model.parameters())
-        learning = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
-        total = sum(parameter.numel() for parameter in parameters)
+    def _tell_what_learns(self) -> None:
+        learning, total = count_learning(self.state.model)
         if learning < total:
             self.tell(Note(f"{learning:,} of {total:,} parameters learn, the rest is frozen"))
+        if self.plan.recipe.balances:
+            self.tell(Note("rare classes count more: probabilities are those of classes that are equally frequent"))
 
     def _load_start(self, model: VisionTransformer) -> None:
         """Take over weights; a head for other classes, and whatever has another shape, starts afresh and is named."""
@@ -187,7 +192,7 @@ class Training:
         self.tell(Started(plan.steps, self.loader.steps_per_epoch, self.state.step))
         saved = time.perf_counter()
         with self._stop:
-            for event in train_model(self.state, self.loader, plan.recipe, plan.steps, self.device):
+            for event in train_model(self.state, self.loader, plan.recipe, plan.steps, self.device, self.objective):
                 self.tell(event)
                 if isinstance(event, StepDone):
                     self.bad.add("train", event.batch.bad)
@@ -220,26 +225,27 @@ class Training:
 
     def _end_of_epoch(self, event: EpochDone, lr: float) -> None:
         clock = time.perf_counter()
-        top1, nll = self._validate(self.state)
-        highest = max(top1, self.state.best.get("highest", 0.0))
-        better = top1 >= highest - standard_error(highest, len(self.dataset.splits["val"]))
+        figures, score = self._validate(self.state)
+        best = self.state.best
+        highest, error = max(score, (best["highest"], best["error"])) if best else score
+        better = score[0] >= highest - error
         record = {
             "epoch": event.epoch,
             "step": event.step,
             **self.tally.figures(),
-            "val_top1": top1,
-            "val_nll": nll,
+            **{f"val_{name}": value for name, value in figures.items()},
             "lr": lr,
             "validation_seconds": time.perf_counter() - clock,
         }
         if better:
-            self.state.best = {"top1": top1, "nll": nll, "epoch": event.epoch, "step": event.step, "highest": highest}
+            self.state.best = {**figures, "epoch": event.epoch, "step": event.step, "highest": highest, "error": error}
             save_model(self.folder.model, self.state.evaluated, self._record())
         self.folder.write_metrics(record)
         self.bad.write()
         self.tell(Evaluated(event.epoch, record, better))
 
-    def _validate(self, state: TrainState) -> tuple[float, float]:
+    def _validate(self, state: TrainState) -> tuple[dict[str, float], tuple[float, float]]:
+        """Measure on the validation split; give the figure that chooses the best weights, and its standard error."""
         samples = self.dataset.splits["val"]
         outputs = compute_outputs(
             build_engine("torch", state.evaluated, device=str(self.device)), self.plan.spec, samples
@@ -247,8 +253,13 @@ class Training:
         if not len(outputs.labels):
             raise DataError(f"not one image of the val split can be used; the first: {outputs.bad[0][1]}")
         self.bad.add("val", (BadFile(number, samples.names[number], reason) for number, reason in outputs.bad))
-        top1 = float((outputs.logits.argmax(axis=1) == outputs.labels).mean())
-        return top1, negative_log_likelihood(outputs.logits, outputs.labels)
+        predicted = outputs.logits.argmax(axis=1)
+        top1 = float((predicted == outputs.labels).mean())
+        figures = {"top1": top1, "nll": negative_log_likelihood(outputs.logits, outputs.labels)}
+        if not self.plan.recipe.balances:
+            return figures, (top1, standard_error(top1, len(samples)))
+        score = balanced_accuracy(predicted, outputs.labels)
+        return {**figures, "balanced_accuracy": score[0]}, score
 
     def _record(self) -> ModelRecord:
         training = {

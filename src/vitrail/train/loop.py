@@ -5,23 +5,21 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from vitrail.core.errors import NonFiniteError
 from vitrail.core.seeding import Stream, derived_seed
 from vitrail.data.loader import Batch, TrainLoader
 from vitrail.nn.lora import merge
 from vitrail.train.ema import WeightAverage
-from vitrail.train.objective import classification_loss
+from vitrail.train.objective import Objective, classification_loss
 from vitrail.train.optimizer import Policies, build_optimizer, hold_still, policies_of, set_lr
 from vitrail.train.recipe import Recipe
 from vitrail.train.schedule import learning_rate
-
-Objective = Callable[[Tensor | tuple[Tensor, Tensor], Tensor], Tensor]
 
 
 @dataclass

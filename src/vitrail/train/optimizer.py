@@ -137,6 +137,19 @@ def build_optimizer(
     return torch.optim.AdamW(described, lr=config.lr, betas=config.betas, eps=config.eps)
 
 
+def count_learning(model: nn.Module) -> tuple[int, int]:
+    """Count what learns.
+
+    Args:
+        model: as `build_optimizer` left it.
+
+    Returns:
+        How many of its numbers learn, and how many there are.
+    """
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return sum(size for size, learns in sizes if learns), sum(size for size, _ in sizes)
+
+
 def hold_still(model: nn.Module) -> None:
     """Let the layers that are frozen behave as in evaluation: running statistics of a norm stay as they are.
 

@@ -9,6 +9,7 @@ from typing import Literal
 from vitrail.core.config import require
 from vitrail.data.augment import AugmentConfig
 from vitrail.data.mixing import MixConfig
+from vitrail.data.order import OrderConfig
 from vitrail.nn.lora import LoraConfig
 
 
@@ -119,6 +120,44 @@ class PartsConfig:
 
 
 @dataclass(frozen=True)
+class ObjectiveConfig:
+    """Describe what training makes small; the default is cross-entropy.
+
+    Class weights and logit adjustment make a model judge as if classes were equally frequent. Its probabilities are
+    those of such a world: on data as unequal as the training images they are wrong, and a temperature does not mend
+    that.
+
+    Args:
+        loss: "softmax" for cross-entropy; "sigmoid" for a yes or no for each class, summed over classes; "binary" for
+            its mean over classes, where every class that was mixed in at all is a yes.
+        head_bias: what the head's bias begins with; about −ln(classes) suits "sigmoid". It is not set where trained
+            weights have a head for the same classes.
+        class_weights: a class weighs images ** −class_weights, 0 … 1; the mean over the training images is 1.
+        logit_adjustment: logits are raised by this times the log of a class's frequency while training, 0 or more; at
+            1 the balanced error is what becomes small.
+
+    Raises:
+        ConfigError: for a value out of its range.
+
+    Source:
+        "sigmoid": Beyer et al. 2020 (arXiv 2006.07159), with −6.9 and −10; "binary": Wightman et al. 2021 (arXiv
+        2110.00476); `logit_adjustment`: Menon et al. 2020 (arXiv 2007.07314), equation 10.
+    """
+
+    loss: Literal["softmax", "sigmoid", "binary"] = "softmax"
+    head_bias: float = 0.0
+    class_weights: float = 0.0
+    logit_adjustment: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(math.isfinite(self.head_bias), "head_bias", self.head_bias, "a finite number")
+        require(0 <= self.class_weights <= 1, "class_weights", self.class_weights, "0 … 1")
+        require(0 <= self.logit_adjustment < math.inf, "logit_adjustment", self.logit_adjustment, "0 or more")
+        fits = self.loss == "softmax" or not self.logit_adjustment
+        require(fits, "logit_adjustment", self.logit_adjustment, "0 with another loss than softmax")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Hold everything that decides how a model learns, the data and the model aside.
 
@@ -132,6 +171,8 @@ class Recipe:
         optimizer: kind, lr, betas, eps, weight_decay, clip, momentum.
         schedule: decay, warmup, final, warmup_steps.
         parts: which parts of the model learn, and how fast.
+        objective: what is made small: loss, head_bias, class_weights, logit_adjustment.
+        order: how often an epoch shows an image: balance, repeats.
         augment: how single images are varied.
         mix: how images and labels are mixed.
 
@@ -148,6 +189,8 @@ class Recipe:
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     parts: PartsConfig = PartsConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    order: OrderConfig = OrderConfig()
     augment: AugmentConfig = AugmentConfig()
     mix: MixConfig = MixConfig()
 
@@ -157,3 +200,8 @@ class Recipe:
         require(self.micro_batch is None or self.micro_batch >= 1, "micro_batch", self.micro_batch, "1 or more")
         require(self.image_size is None or self.image_size >= 1, "image_size", self.image_size, "1 or more, or none")
         require(0 <= self.ema < 1, "ema", self.ema, "0 ≤ decay < 1")
+
+    @property
+    def balances(self) -> bool:
+        """Whether rare classes count more than by their number."""
+        return bool(self.order.balance or self.objective.class_weights or self.objective.logit_adjustment)
