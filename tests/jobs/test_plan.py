@@ -174,3 +174,17 @@ def test_epochs_come_from_the_recipe_or_the_size():
 def test_differences_name_what_changed():
     assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}) == ["a.c: 2 → 3"]
     assert differences({"a": 1}, {"a": 1}) == []
+
+
+def test_a_recipe_asked_for_lays_size_and_dropout_over_the_model():
+    plan, _ = make_plan(Request("random", "S/16", "paper_i1k"), dataset(8), "cpu")
+    assert plan.model.drop.drop_rate == 0.1 and plan.model.image_size == plan.spec.size == (224, 224)
+    settings = {"model.drop.drop_rate": 0.0}
+    plan, _ = make_plan(Request("random", "S/16", "paper_i1k", image_size=32, settings=settings), dataset(8), "cpu")
+    assert plan.model.drop.drop_rate == 0.0 and plan.spec.size == (32, 32)
+
+
+def test_a_recipe_from_the_table_changes_nothing_in_the_model():
+    for row in RECIPE_CHOICES:
+        recipe = RECIPES[row.recipe]
+        assert recipe.drop is None and recipe.image_size is None and not recipe.parts.new_head

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from vitrail.train.objective import Classification, classification_loss
+from vitrail.train.objective import Classification, bias_heads, classification_loss
 from vitrail.train.recipe import ObjectiveConfig
 
 
@@ -92,3 +95,12 @@ def test_a_yes_or_no_for_each_class() -> None:
 def test_a_class_without_images_is_no_infinity() -> None:
     loss = Classification(ObjectiveConfig(class_weights=1, logit_adjustment=1), [0, 3, 4, 9])
     assert torch.isfinite(loss(LOGITS, TARGETS))
+
+
+def test_heads_begin_with_their_bias() -> None:
+    """With −ln(classes − 1), a sigmoid of a zero head says 1 ÷ classes for each."""
+    model = nn.ModuleDict({"head": nn.Linear(2, 4), "head_dist": nn.Linear(2, 4), "fc": nn.Linear(2, 4)})
+    before = model["fc"].bias.clone()
+    bias_heads(model, -math.log(3))
+    assert torch.sigmoid(model["head"].bias).tolist() == pytest.approx([0.25] * 4)
+    assert model["head_dist"].bias.equal(model["head"].bias) and model["fc"].bias.equal(before)

@@ -185,7 +185,7 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     model = name if isinstance(name, ViTConfig) else str(name)
     named = RECIPES[request.recipe] if isinstance(request.recipe, str) else request.recipe
     side = request.image_size or (named.image_size if named else None)
-    sized = {} if side is None else {"img_size": side}
+    sized = ({} if side is None else {"img_size": side}) | (_model_fields(named) if named else {})
     of_data = {"num_classes": len(dataset.classes)}
     config, spec, start, scaled = find_architecture(model, request.variant, sized | of_data | of_model, probe)
     if spec.color == "bands" and not scaled:
@@ -201,12 +201,16 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
         recipe = RECIPES[recipe_name]
     plan = Plan(str(request.data), request.seed, 0, start, request.variant or "", config, spec, recipe)
     plan = override(plan, settings)
-    if plan.recipe.parts.new_head and "representation_size" not in of_model:
-        plan = replace(plan, model=plan.model.updated(representation_size=None))
     if settings.get("spec.mode") == "keep" and "spec.multiple" not in settings:
         plan = replace(plan, spec=replace(plan.spec, multiple=plan.model.patch_size))
     _check(plan, dataset)
     return plan, notes
+
+
+def _model_fields(recipe: Recipe) -> dict[str, Any]:
+    """Say what a recipe, asked for by the user, changes in the model; a recipe chosen from a table changes nothing."""
+    new_head = {"representation_size": None} if recipe.parts.new_head else {}
+    return new_head | ({"drop": recipe.drop} if recipe.drop else {})
 
 
 def take_plan(given: Plan, request: Request, dataset: Dataset) -> Plan:

@@ -35,7 +35,7 @@ from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.nn.lora import adapt
 from vitrail.train.checkpoint import load_checkpoint, read_record, save_checkpoint
 from vitrail.train.loop import EpochDone, StepDone, TrainState, train_model
-from vitrail.train.objective import Classification
+from vitrail.train.objective import Classification, bias_heads
 from vitrail.train.optimizer import count_learning
 from vitrail.weights.load import load_weights
 from vitrail.weights.model_file import ModelRecord, load_model, save_model
@@ -93,6 +93,7 @@ class Training:
             self.tell(Note(f"RandAugment's changes of colour are left out: images have {plan.spec.channels} channels"))
         torch.manual_seed(derived_seed(plan.seed, Stream.INIT))
         model = VisionTransformer(plan.model)
+        bias_heads(model, plan.recipe.objective.head_bias)
         self._weights: dict[str, Any] = {}
         if plan.start:
             self._load_start(model)

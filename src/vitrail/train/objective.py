@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from vitrail.train.recipe import ObjectiveConfig
@@ -69,6 +69,18 @@ class Classification:
 
     def _of(self, logits: Tensor, targets: Tensor) -> Tensor:
         return self.loss(logits if self.shift is None else logits + self.shift, targets, self.weights)
+
+
+def bias_heads(model: nn.Module, bias: float) -> None:
+    """Give the bias of every head the value that an objective begins with.
+
+    Args:
+        model: changed in place.
+        bias: `head_bias` of an objective.
+    """
+    for name, module in model.named_modules():
+        if name in ("head", "head_dist") and isinstance(module, nn.Linear):
+            nn.init.constant_(module.bias, bias)
 
 
 classification_loss = Classification(ObjectiveConfig())

@@ -10,6 +10,7 @@ from vitrail.core.config import require
 from vitrail.data.augment import AugmentConfig
 from vitrail.data.mixing import MixConfig
 from vitrail.data.order import OrderConfig
+from vitrail.nn.block_config import DropConfig
 from vitrail.nn.lora import LoraConfig
 
 
@@ -175,6 +176,7 @@ class Recipe:
         order: how often an epoch shows an image: balance, repeats.
         augment: how single images are varied.
         mix: how images and labels are mixed.
+        drop: dropout and stochastic depth, laid over the model's; None leaves the model's.
 
     Raises:
         ConfigError: for a value out of its range.
@@ -193,6 +195,7 @@ class Recipe:
     order: OrderConfig = OrderConfig()
     augment: AugmentConfig = AugmentConfig()
     mix: MixConfig = MixConfig()
+    drop: DropConfig | None = None
 
     def __post_init__(self) -> None:
         require(self.epochs is None or self.epochs >= 1, "epochs", self.epochs, "1 or more")

@@ -49,8 +49,8 @@ def take_over(model: VisionTransformer, source: VisionTransformer, same_classes:
         same_classes: whether the head is taken over too.
 
     Returns:
-        What the new model begins with. Whatever has another shape starts afresh, a head with zeros: logits of random
-        weights would pull at features that are good already.
+        What the new model begins with. Whatever has another shape starts afresh, the weights of a head with zeros:
+        logits of random weights would pull at features that are good already.
 
     Raises:
         WeightsError: if no block fits.
@@ -68,7 +68,8 @@ def take_over(model: VisionTransformer, source: VisionTransformer, same_classes:
     }
     if not any(name.startswith("blocks.") for name in taken):
         raise WeightsError("no block of this model fits the architecture asked for")
-    zeros = {name: torch.zeros_like(ours[name]) for name in ours if name.startswith("head") and name not in taken}
+    heads = {"head.weight", "head_dist.weight"} & ours.keys() - taken.keys()
+    zeros: dict[str, Tensor] = {name: torch.zeros_like(ours[name]) for name in heads}
     return Start({**ours, **taken, **zeros}, tuple(taken), tuple(adapted))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vitrail.core.table import Table
 from vitrail.train.recipe import Recipe
+from vitrail.train.recipes.paper import PAPER_I1K, PAPER_I21K
 from vitrail.train.recipes.small import PHOTOS, SMALL, SMALL_FEW
 from vitrail.train.recipes.transfer import FINETUNE, LAST_K_BLOCKS, LINEAR, LORA, PAPER_FINETUNE
 
@@ -18,5 +19,7 @@ RECIPES: Table[Recipe] = Table(
         "last_k_blocks": LAST_K_BLOCKS,
         "lora": LORA,
         "paper_finetune": PAPER_FINETUNE,
+        "paper_i1k": PAPER_I1K,
+        "paper_i21k": PAPER_I21K,
     },
 )

@@ -1,0 +1,91 @@
+"""Published recipes, against tables written from their sources, and on their first steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from vitrail.core.config import to_dict
+from vitrail.models import VisionTransformer, ViTConfig
+from vitrail.train.loop import StepDone, train_model
+from vitrail.train.optimizer import build_optimizer
+from vitrail.train.recipe import Recipe
+from vitrail.train.recipes import RECIPES
+from vitrail.train.schedule import learning_rate
+
+CROP = {"crop_scale": [0.05, 1.0], "crop_ratio": 0.75, "flip": True}
+SOURCES: dict[str, dict[str, Any]] = {
+    "paper_i1k": {
+        "epochs": 300, "batch_size": 4096, "image_size": 224, "ema": 0.0,
+        "optimizer": {"kind": "adamw", "lr": 3e-3, "betas": [0.9, 0.999], "weight_decay": 0.3, "clip": 1.0},
+        "augment": CROP, "mix": {}, "objective": {"loss": "softmax", "head_bias": 0.0}, "order": {"repeats": 1},
+        "drop": {"drop_rate": 0.1, "attn_drop_rate": 0.0, "drop_path_rate": 0.0},
+    },
+    "paper_i21k": {
+        "epochs": 90, "batch_size": 4096, "image_size": 224, "ema": 0.0,
+        "optimizer": {"kind": "adamw", "lr": 1e-3, "betas": [0.9, 0.999], "weight_decay": 0.03, "clip": None},
+        "augment": CROP, "mix": {}, "objective": {"loss": "softmax", "head_bias": 0.0}, "order": {"repeats": 1},
+        "drop": {"drop_rate": 0.1, "attn_drop_rate": 0.0, "drop_path_rate": 0.0},
+    },
+    "paper_finetune": {
+        "epochs": None, "batch_size": 512, "image_size": 384, "ema": 0.0,
+        "optimizer": {"kind": "sgd", "lr": 0.03, "momentum": 0.9, "weight_decay": 0.0, "clip": 1.0},
+        "augment": CROP, "mix": {}, "objective": {"loss": "softmax", "head_bias": 0.0}, "order": {"repeats": 1},
+        "drop": None,
+    },
+}  # fmt: skip
+"""Dosovitskiy et al. 2020, tables 3 and 4, and google-research/vision_transformer; whatever is not named is off."""
+
+RATES: dict[str, tuple[int, dict[int, float]]] = {
+    "paper_i1k": (93_834, {5_000: 1.5e-3, 10_000: 3e-3, 51_917: 1.5e-3, 93_833: 0.0}),
+    "paper_i21k": (312_000, {5_000: 5e-4, 10_000: 1e-3, 161_000: 5.05e-4, 311_999: 1e-5}),
+    "paper_finetune": (20_000, {250: 0.015, 500: 0.03, 10_250: 0.015, 19_999: 0.0}),
+}
+"""Steps of the whole training, and the rate at some of them."""
+
+
+def all_off() -> dict[str, Any]:
+    return dict(to_dict(Recipe()))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_setting_is_that_of_the_source(name: str) -> None:
+    recipe, source = to_dict(RECIPES[name]), SOURCES[name]
+    for part in ("augment", "mix", "objective", "order"):
+        assert recipe[part] == all_off()[part] | source[part], part
+    for key in ("epochs", "batch_size", "image_size", "ema", "drop"):
+        assert recipe[key] == source[key], key
+    assert {key: recipe["optimizer"][key] for key in source["optimizer"]} == source["optimizer"]
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_the_rate_at_every_phase(name: str) -> None:
+    """The first step of the sources is 0, ours is one part of the warm-up; no rate differs by more than that."""
+    recipe, (total, rates) = RECIPES[name], RATES[name]
+    for step, rate in rates.items():
+        ours = learning_rate(recipe.schedule, recipe.optimizer.lr, step, total)
+        assert ours == pytest.approx(rate, abs=1.01 * recipe.optimizer.lr / (recipe.schedule.warmup_steps or 1)), step
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_matrices_alone_decay_and_all_learn_alike(name: str) -> None:
+    config = ViTConfig.of(img_size=8, patch_size=4, embed_dim=16, depth=2, num_heads=2, num_classes=3)
+    model, recipe = VisionTransformer(config), RECIPES[name]
+    names = {id(value): one for one, value in model.named_parameters()}
+    for group in build_optimizer(model, recipe.optimizer).param_groups:
+        for value in group["params"]:
+            matrix = value.ndim > 1 and names[id(value)] not in ("cls_token", "pos_embed")
+            assert group["weight_decay"] == (recipe.optimizer.weight_decay if matrix else 0), names[id(value)]
+            assert group["lr_scale"] == 1
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_first_steps_run(name: str, make_case: Callable[..., Any]) -> None:
+    case = make_case(RECIPES[name], batch_size=8)
+    events = list(train_model(case.state, case.loader, case.recipe, 200, torch.device("cpu")))
+    losses = [event.loss for event in events if isinstance(event, StepDone)]
+    assert len(losses) == 200 and all(torch.isfinite(torch.tensor(losses)))
+    assert sum(losses[-30:]) < sum(losses[:30]), "it learns"
