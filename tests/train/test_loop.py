@@ -302,7 +302,7 @@ THIN = PartsConfig(lora=LoraConfig(r"blocks\..*", 2))
 
 
 @pytest.mark.parametrize("parts", [THIN, PartsConfig(last_blocks=1), PartsConfig(layer_decay=0.7)], ids=lambda one: "")
-@pytest.mark.parametrize("kind", ["adamw", "sgd", "muon"])
+@pytest.mark.parametrize("kind", ["adamw", "sgd", "muon", "lamb"])
 def test_going_on_changes_nothing_whatever_learns(
     make_case: Make, tmp_path: Any, parts: PartsConfig, kind: str
 ) -> None:

@@ -17,7 +17,9 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from vitrail.core.config import require
 from vitrail.data.dataset import Traits
-from vitrail.data.randaugment import DRAWS_PER_LAYER, apply_colors, mean_level, plan_layers
+from vitrail.data.randaugment import DRAWS_PER_LAYER, apply_colors, grey, mean_level, plan_layers
+from vitrail.data.three_augment import DRAWS as THREE_AUGMENT_DRAWS
+from vitrail.data.three_augment import three_augment
 
 Numbers = npt.NDArray[np.float64]
 _FIXED_DRAWS = 17
@@ -38,9 +40,11 @@ class AugmentConfig:
         shear: largest shear, either way.
         brightness: largest relative change, either way.
         contrast: largest relative change, either way.
+        saturation: largest relative change, either way; of three channels only.
         rand_layers: number of RandAugment operations.
         rand_magnitude: their strength, 0 … 10 (30 at most).
         erase: chance that a random rectangle is blanked, 0 … 1.
+        three_augment: whether each image is made grey, solarized or blurred (DeiT III), before its levels are changed.
 
     Raises:
         ConfigError: for a value out of its range.
@@ -58,9 +62,11 @@ class AugmentConfig:
     shear: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
+    saturation: float = 0.0
     rand_layers: int = 0
     rand_magnitude: float = 9.0
     erase: float = 0.0
+    three_augment: bool = False
 
     def __post_init__(self) -> None:
         low, high = self.crop_scale
@@ -68,7 +74,7 @@ class AugmentConfig:
         require(0 < self.crop_ratio <= 1, "crop_ratio", self.crop_ratio, "0 < ratio ≤ 1")
         for name in ("rotate", "shear"):
             require(0 <= getattr(self, name) < math.inf, name, getattr(self, name), "0 or more")
-        for name in ("zoom", "shift", "brightness", "contrast"):
+        for name in ("zoom", "shift", "brightness", "contrast", "saturation"):
             require(0 <= getattr(self, name) < 1, name, getattr(self, name), "0 ≤ value < 1")
         require(0 <= self.erase <= 1, "erase", self.erase, "0 … 1")
         require(self.rand_layers >= 0, "rand_layers", self.rand_layers, "0 or more")
@@ -77,6 +83,11 @@ class AugmentConfig:
     @property
     def draws(self) -> int:
         """How many random numbers one sample needs."""
+        return self.first_of_colors + THREE_AUGMENT_DRAWS + 1
+
+    @property
+    def first_of_colors(self) -> int:
+        """Where the random numbers of 3-Augment and saturation begin; all others come before."""
         return _FIXED_DRAWS + DRAWS_PER_LAYER * self.rand_layers
 
     @property
@@ -144,6 +155,8 @@ class Augment:
             images = images.index_copy(0, index, self._resample(images[index], matrices[moved]))
         if images.shape[1] in (1, 3):  # what RandAugment does to colours means nothing for other channels
             images = apply_colors(images, layers)
+            if config.three_augment:
+                images = three_augment(images, numbers[:, config.first_of_colors :])
         images = self._jitter(images, numbers)
         return self._erase(images, numbers)
 
@@ -178,6 +191,11 @@ class Augment:
 
     def _jitter(self, images: Tensor, numbers: Numbers) -> Tensor:
         config = self.config
+        if config.saturation and images.shape[1] == 3:
+            drawn = 1 + config.saturation * (2 * numbers[:, config.first_of_colors + THREE_AUGMENT_DRAWS] - 1)
+            factor = torch.from_numpy(drawn.astype(np.float32)).to(images.device)[:, None, None, None]
+            level = grey(images)
+            images = (level + (images - level) * factor).clamp_(0, 1)
         if not (config.brightness or config.contrast):
             return images
         signed = torch.from_numpy((2 * numbers[:, 10:12] - 1).astype(np.float32)).to(images.device)

@@ -33,7 +33,15 @@ def mean_level(images: Tensor) -> Tensor:
     return levels.sum(dim=(1, 2, 3), keepdim=True) / (2**20 * images[0].numel())
 
 
-def _grey(images: Tensor) -> Tensor:
+def grey(images: Tensor) -> Tensor:
+    """Weigh red, green and blue as the eye does (ITU-R 601), or average other channels.
+
+    Args:
+        images: (batch, channels, height, width).
+
+    Returns:
+        (batch, 1, height, width).
+    """
     if images.shape[1] != 3:
         return images.mean(dim=1, keepdim=True)
     return 0.299 * images[:, :1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:]
@@ -72,8 +80,8 @@ def _posterize(images: Tensor, strength: Tensor) -> Tensor:
 COLORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "identity": lambda images, _: images,
     "brightness": lambda images, strength: (images * (1 + 0.9 * strength)).clamp_(0, 1),
-    "color": lambda images, strength: _blend(images, _grey(images), 0.9 * strength),
-    "contrast": lambda images, strength: _blend(images, mean_level(_grey(images)), 0.9 * strength),
+    "color": lambda images, strength: _blend(images, grey(images), 0.9 * strength),
+    "contrast": lambda images, strength: _blend(images, mean_level(grey(images)), 0.9 * strength),
     "sharpness": lambda images, strength: _blend(images, _smooth(images), 0.9 * strength),
     "posterize": _posterize,
     "solarize": lambda images, strength: torch.where(images >= 1 - strength.abs(), 1 - images, images),

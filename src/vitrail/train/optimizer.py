@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from vitrail.core.errors import ConfigError
+from vitrail.train.lamb import Lamb
 from vitrail.train.muon import Muon
 from vitrail.train.recipe import OptimizerConfig, PartsConfig
 
@@ -107,7 +108,7 @@ def build_optimizer(
         policies: ordered patterns that cover every parameter.
 
     Returns:
-        AdamW, Muon or SGD; each group carries `lr_scale`, by which `set_lr` multiplies.
+        AdamW, Muon, SGD or LAMB; each group carries `lr_scale`, by which `set_lr` multiplies.
 
     Raises:
         ConfigError: if a parameter is not covered, or all are frozen.
@@ -134,6 +135,8 @@ def build_optimizer(
         return Muon(described, config.momentum, lr=config.lr, betas=config.betas, eps=config.eps)
     if config.kind == "sgd":
         return torch.optim.SGD(described, lr=config.lr, momentum=config.momentum)
+    if config.kind == "lamb":
+        return Lamb(described, lr=config.lr, betas=config.betas, eps=config.eps)
     return torch.optim.AdamW(described, lr=config.lr, betas=config.betas, eps=config.eps)
 
 

@@ -16,10 +16,11 @@ from vitrail.nn.lora import LoraConfig
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Describe the optimizer: AdamW with decoupled decay on weight matrices only, Muon for the hidden ones, or SGD.
+    """Describe the optimizer: AdamW with decoupled decay on weight matrices only, Muon for the hidden ones, SGD, LAMB.
 
     Args:
-        kind: "adamw"; "muon" for matrices between hidden features and AdamW for everything else; "sgd" with momentum.
+        kind: "adamw"; "muon" for matrices between hidden features and AdamW for everything else; "sgd" with momentum;
+            "lamb" for very large batches.
         lr: peak learning rate, greater than 0.
         betas: decay of the running means of gradient and squared gradient, 0 ≤ β < 1.
         eps: added to the root of the squared gradient.
@@ -32,10 +33,10 @@ class OptimizerConfig:
         ConfigError: for a value out of its range.
 
     Source:
-        AdamW: Loshchilov and Hutter 2017 (arXiv 1711.05101). Muon: Jordan et al. 2024, see `Muon`.
+        AdamW: Loshchilov and Hutter 2017 (arXiv 1711.05101). Muon: Jordan et al. 2024, see `Muon`. LAMB: see `Lamb`.
     """
 
-    kind: Literal["adamw", "muon", "sgd"] = "adamw"
+    kind: Literal["adamw", "muon", "sgd", "lamb"] = "adamw"
     lr: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vitrail.core.table import Table
 from vitrail.train.recipe import Recipe
+from vitrail.train.recipes.deit import DEIT3
 from vitrail.train.recipes.paper import PAPER_I1K, PAPER_I21K
 from vitrail.train.recipes.small import PHOTOS, SMALL, SMALL_FEW
 from vitrail.train.recipes.transfer import FINETUNE, LAST_K_BLOCKS, LINEAR, LORA, PAPER_FINETUNE
@@ -21,5 +22,6 @@ RECIPES: Table[Recipe] = Table(
         "paper_finetune": PAPER_FINETUNE,
         "paper_i1k": PAPER_I1K,
         "paper_i21k": PAPER_I21K,
+        "deit3": DEIT3,
     },
 )
