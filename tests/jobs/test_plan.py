@@ -11,7 +11,8 @@ from vitrail.core.errors import ConfigError, VitrailError
 from vitrail.core.toml import read_toml, write_toml
 from vitrail.data.dataset import Dataset, Samples
 from vitrail.data.spec import ImageSpec
-from vitrail.jobs.plan import MODEL_CHOICES, RECIPE_CHOICES, Plan, Request, choose_epochs, differences, make_plan
+from vitrail.jobs.choices import MODEL_CHOICES, RECIPE_CHOICES
+from vitrail.jobs.plan import Plan, Request, choose_epochs, differences, make_plan
 from vitrail.models import VisionTransformer, ViTConfig
 from vitrail.models.variants import VARIANTS
 from vitrail.train.recipe import Recipe

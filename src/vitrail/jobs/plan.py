@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from vitrail.core.config import require
 from vitrail.core.errors import ConfigError
@@ -14,6 +14,7 @@ from vitrail.data.probe import probe_images
 from vitrail.data.spec import ImageSpec
 from vitrail.data.statistics import measured_spec
 from vitrail.jobs.architecture import find_architecture
+from vitrail.jobs.choices import EPOCH_CHOICES, MODEL_CHOICES, RECIPE_CHOICES
 from vitrail.models.blank import blank_model
 from vitrail.models.config import ViTConfig
 from vitrail.nn.lora import adapt
@@ -22,80 +23,6 @@ from vitrail.train.optimizer import policies_of
 from vitrail.train.recipe import Recipe
 from vitrail.train.recipes import RECIPES
 from vitrail.weights.reference import Reference
-
-
-class ModelChoice(NamedTuple):
-    """Say what suits images up to a size.
-
-    Args:
-        side: images whose shorter side (median) is at most this many pixels.
-        variant: the model on a CPU.
-        gpu_variant: the model on a GPU.
-    """
-
-    side: float
-    variant: str
-    gpu_variant: str
-
-
-MODEL_CHOICES = (
-    ModelChoice(12, "vit_nano_conv_patch2_8", "vit_nano_conv_patch2_8"),
-    ModelChoice(20, "vit_micro_conv_patch4_16", "vit_micro_conv_patch4_16"),
-    ModelChoice(30, "vit_pico_conv_patch4_28", "vit_micro_conv_patch4_28"),
-    ModelChoice(48, "vit_micro_conv_patch4_32", "vit_mini_conv_patch4_32"),
-    ModelChoice(80, "vit_mini_conv_patch8_64", "vit_mini_conv_patch8_64"),
-    ModelChoice(float("inf"), "vit_pico_conv_patch16_96", "vit_small_patch16_224"),
-)
-
-
-class RecipeChoice(NamedTuple):
-    """Say what suits training up to a size of image and of set.
-
-    Args:
-        trained: whether training starts from trained weights.
-        side: the model's image has at most this many pixels on its longer side.
-        images: training images, at most.
-        recipe: how to learn.
-    """
-
-    trained: bool
-    side: float
-    images: float
-    recipe: str
-
-
-RECIPE_CHOICES = (
-    RecipeChoice(True, float("inf"), float("inf"), "finetune"),
-    RecipeChoice(False, 80, 10_000, "small_few"),
-    RecipeChoice(False, 80, float("inf"), "small"),
-    RecipeChoice(False, float("inf"), float("inf"), "photos"),
-)
-
-
-class EpochChoice(NamedTuple):
-    """Say how long to train on sets up to a size.
-
-    Args:
-        images: training images, at most.
-        epochs: passes on a CPU.
-        gpu_epochs: passes on a GPU.
-        trained_epochs: passes from trained weights, on either.
-    """
-
-    images: float
-    epochs: int
-    gpu_epochs: int
-    trained_epochs: int
-
-
-EPOCH_CHOICES = (
-    EpochChoice(500, 60, 100, 30),
-    EpochChoice(2_000, 60, 100, 15),
-    EpochChoice(10_000, 30, 100, 8),
-    EpochChoice(70_000, 10, 60, 4),
-    EpochChoice(300_000, 3, 60, 2),
-    EpochChoice(float("inf"), 1, 90, 1),
-)
 
 
 @dataclass(frozen=True)
