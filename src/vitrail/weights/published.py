@@ -193,8 +193,8 @@ ROWS: dict[str, tuple[Any, ...]] = {
     "vit_giantopt_patch16_siglip_256.v2_webli": ("half", 256, 0.9, 1_163_168_256, 0),
     "vit_giantopt_patch16_siglip_384.v2_webli": ("half", 384, 0.9, 1_163_659_776, 0),
 }
-"""Name in timm → row of `PIXELS` in the catalogue, side, part kept by the crop, parameters, classes, top-1 in % and licence
-if it is not Apache's. Top-1: timm's results-imagenet.csv of 1.0.31, crop as here."""
+"""Name in timm → row of `PIXELS` in the catalogue, side, part kept by the crop, parameters, classes, top-1 in % and
+licence if it is not Apache's. Top-1: timm's results-imagenet.csv of 1.0.31, crop as here."""
 
 DINO_2_ROWS: dict[str, tuple[str, str, int, float]] = {
     "dinov2_small": ("dinov2-small", "vit_small_patch14_dinov2", 22_056_192, 81.1),
