@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +14,6 @@ import torch
 from vitrail import __version__
 from vitrail.core.config import to_dict
 from vitrail.core.errors import DataError, Interrupted
-from vitrail.core.seeding import Stream, derived_seed
 from vitrail.data.dataset import Dataset
 from vitrail.data.loader import BadFile, TrainLoader
 from vitrail.engines.build import build_engine
@@ -23,6 +21,7 @@ from vitrail.evaluation.calibration import fit_temperature, negative_log_likelih
 from vitrail.evaluation.metrics import balanced_accuracy, softmax, standard_error
 from vitrail.evaluation.selective import risk_coverage
 from vitrail.jobs.bad_files import BadFiles
+from vitrail.jobs.beginning import begin_model
 from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.events import Evaluated, Event, Listener, Note, Started
 from vitrail.jobs.inference import compute_outputs
@@ -31,16 +30,11 @@ from vitrail.jobs.plan import Plan, Request, choose_epochs
 from vitrail.jobs.run_folder import RunFolder
 from vitrail.jobs.stop_signals import StopSignals
 from vitrail.jobs.tally import Tally
-from vitrail.models.vision_transformer import VisionTransformer
-from vitrail.nn.lora import adapt
 from vitrail.train.checkpoint import load_checkpoint, read_record, save_checkpoint
 from vitrail.train.loop import EpochDone, StepDone, TrainState, train_model
-from vitrail.train.objective import Classification, bias_heads
+from vitrail.train.objective import Classification
 from vitrail.train.optimizer import count_learning
-from vitrail.weights.load import load_weights
 from vitrail.weights.model_file import ModelRecord, load_model, save_model
-from vitrail.weights.reference import model_path
-from vitrail.weights.start import take_over
 
 CHECKPOINT_SECONDS = 30.0
 
@@ -91,15 +85,7 @@ class Training:
         self.bad.add("train", self.loader.bad.values())
         if plan.spec.color == "bands" and plan.recipe.augment.rand_layers:
             self.tell(Note(f"RandAugment's changes of colour are left out: images have {plan.spec.channels} channels"))
-        torch.manual_seed(derived_seed(plan.seed, Stream.INIT))
-        model = VisionTransformer(plan.model)
-        bias_heads(model, plan.recipe.objective.head_bias)
-        self._weights: dict[str, Any] = {}
-        if plan.start:
-            self._load_start(model)
-        if plan.recipe.parts.lora.targets:
-            adapted = adapt(model, plan.recipe.parts.lora)
-            self.tell(Note(f"{len(adapted)} linear layers learn by matrices of rank {plan.recipe.parts.lora.rank}"))
+        model, self._weights = begin_model(plan, dataset.classes, self.tell)
         self.state = TrainState.start(model.to(device), plan.recipe)
         self._tell_what_learns()
         self._data = {
@@ -132,19 +118,6 @@ class Training:
             self.tell(Note(f"{learning:,} of {total:,} parameters learn, the rest is frozen"))
         if self.plan.recipe.balances:
             self.tell(Note("rare classes count more: probabilities are those of classes that are equally frequent"))
-
-    def _load_start(self, model: VisionTransformer) -> None:
-        """Take over weights; a head for other classes, and whatever has another shape, starts afresh and is named."""
-        loaded = load_weights(model_path(self.plan.start), self.plan.variant or None)
-        same_classes = loaded.record.classes == self.dataset.classes and not self.plan.recipe.parts.new_head
-        start = take_over(model, loaded.model, same_classes)
-        model.load_state_dict(start.state)
-        self._weights = {**loaded.record.training.get("weights", {}), "adapted": list(start.adapted)}
-        licence = [f"licence {self._weights['licence']}"] if "licence" in self._weights else []
-        for text in (*licence, *loaded.report.lines()[1:], *start.adapted):
-            self.tell(Note(f"{self.plan.start}: {text}"))
-        fresh = ", ".join(start.fresh) or "none"
-        self.tell(Note(f"weights from {self.plan.start}: {len(start.taken)} tensors taken; fresh: {fresh}"))
 
     def fix_steps(self, request: Request) -> Plan:
         """Decide how many steps to take.
