@@ -16,8 +16,9 @@ from vitrail.core.errors import ConfigError
 from vitrail.data.sources import open_dataset
 from vitrail.evaluation.metrics import softmax
 from vitrail.evaluation.selective import reject_threshold, risk_coverage
+from vitrail.jobs import report_figures
 from vitrail.jobs.predictor import Predictor
-from vitrail.jobs.selective import threshold_for
+from vitrail.jobs.selective import selective_figures, threshold_for
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +115,19 @@ def test_the_threshold_is_that_of_the_recorded_curve(trained, rate):
     thresholds, accepted, wrong = zip(*trained.record.risk, strict=True)
     curve = type(risk_coverage(np.ones((1, 2)) / 2, np.zeros(1, np.int64)))(thresholds, accepted, wrong, accepted[-1])
     assert threshold_for(trained.record, rate) == reject_threshold(curve, rate)
+
+
+def test_the_page_tells_of_the_promises_that_the_file_can_make(trained):
+    evaluation = vitrail.evaluate(trained, "digits")
+    probabilities = softmax(evaluation.outputs.logits / np.float32(trained.record.temperature))
+    risk = report_figures.risk(evaluation, probabilities, trained.record)
+    assert risk.n == 359 and risk.coverage[-1] == 1
+    assert risk.error[-1] == pytest.approx(1 - evaluation.top1)
+    assert 0 < len(risk.promises) <= report_figures.MOST_PROMISES
+    for promise in risk.promises:
+        figures = selective_figures(trained.record, promise.max_error, probabilities, evaluation.outputs.labels)
+        assert (promise.threshold, promise.error, promise.coverage) == tuple(
+            figures[name] for name in ("threshold", "error", "coverage")
+        )
+    assert len({promise.threshold for promise in risk.promises}) == len(risk.promises)
+    assert report_figures.risk(evaluation, probabilities, replace(trained.record, risk=())).promises == ()

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from vitrail.core.errors import ConfigError
 from vitrail.evaluation.metrics import per_class, softmax, wilson_interval
+from vitrail.evaluation.selective import risk_coverage
 from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.run_folder import RunFolder
+from vitrail.jobs.selective import selective_figures
+from vitrail.weights.model_file import ModelRecord
 
 if TYPE_CHECKING:
-    from vitrail.report.data import BadImage, Bin, ClassFigures, Epoch, KeyFigure, Reliability
+    from vitrail.report.data import BadImage, Bin, ClassFigures, Epoch, KeyFigure, Reliability, Risk
 
 BINS = 15
 """Bins of confidence, as many as `expected_calibration_error` has."""
@@ -65,6 +70,38 @@ def reliability(evaluation: Evaluation, probabilities: npt.NDArray[np.float64], 
 
     before = bins(softmax(evaluation.outputs.logits)) if temperature != 1 else ()
     return Reliability(bins(probabilities), temperature, before)
+
+
+PROMISES = (0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
+"""Error rates that a page looks at; those that every image keeps, or none can, are left out."""
+MOST_PROMISES = 4
+
+
+def risk(evaluation: Evaluation, probabilities: npt.NDArray[np.float64], record: ModelRecord) -> Risk:
+    """Say what happens if only sure answers are given, and which error rates can be promised.
+
+    Args:
+        evaluation: of a split.
+        probabilities: (good, classes), after the temperature.
+        record: of the model; its own `risk`, on validation images, is what promises are made from.
+
+    Returns:
+        The curve on this split, and what became of each promise; of two with the same threshold the stricter one.
+    """
+    from vitrail.report.data import Promise, Risk
+
+    labels = evaluation.outputs.labels
+    curve = risk_coverage(probabilities, labels)
+    kept: dict[float, Promise] = {}
+    for rate in PROMISES if record.risk else ():
+        with suppress(ConfigError):
+            figures = selective_figures(record, rate, probabilities, labels)
+            if figures["answered"]:
+                names = ("max_error", "threshold", "answered", "coverage", "error")
+                low, high = figures["interval"]
+                kept[figures["threshold"]] = Promise(**{name: figures[name] for name in names}, interval=(low, high))
+    coverage, error = curve.coverage.tolist(), curve.risk.tolist()
+    return Risk(tuple(coverage), tuple(error), len(labels), tuple(kept.values())[:MOST_PROMISES])
 
 
 def key_figures(metrics: Mapping[str, Any], parameters: int, seconds: float) -> Iterator[KeyFigure]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,9 +64,10 @@ def _collect(
     """Bring together what the page shows."""
     from vitrail.report.data import Headline, Learning, ReportData
 
+    record = predictor.record
     metrics, records, cost = evaluation.metrics, folder.read_metrics(), count_cost(plan.model)
     low, high = metrics["interval"]
-    kept = predictor.record.training.get("best", {}).get("epoch")
+    kept = record.training.get("best", {}).get("epoch")
     reference = Path(plan.data)
     return ReportData(
         title=reference.resolve().name if reference.exists() else plan.data,
@@ -77,7 +79,10 @@ def _collect(
             tuple(training_batches(story.batches, plan.spec, dataset.classes)),
         ),
         confusion=evaluation.confusion,
-        reliability=report_figures.reliability(evaluation, probabilities, predictor.record.temperature),
+        reliability=replace(
+            report_figures.reliability(evaluation, probabilities, record.temperature),
+            risk=report_figures.risk(evaluation, probabilities, record),
+        ),
         classes=tuple(report_figures.class_figures(evaluation)),
         mistakes=tuple(surest_mistakes(evaluation, dataset, probabilities)),
         looks=tuple(looks(predictor, evaluation, dataset)),

@@ -105,6 +105,49 @@ class Bin:
 
 
 @dataclass(frozen=True)
+class Promise:
+    """Hold an error rate that was promised, and what became of it on other images.
+
+    Args:
+        max_error: the rate promised, 0 … 1.
+        threshold: probability from which on an answer is given.
+        answered: how many images were answered.
+        coverage: part of all images, 0 … 1.
+        error: part of the answers that is wrong, 0 … 1.
+        interval: its 95 % interval.
+    """
+
+    max_error: float
+    threshold: float
+    answered: int
+    coverage: float
+    error: float
+    interval: tuple[float, float]
+
+    @property
+    def kept(self) -> bool:
+        """Whether the rate promised is not below the interval."""
+        return self.interval[0] <= self.max_error
+
+
+@dataclass(frozen=True)
+class Risk:
+    """Hold the error rate of the surest answers, for every part of the images that is answered.
+
+    Args:
+        coverage: rising, 0 … 1.
+        error: part of the answers that is wrong, at each coverage, 0 … 1.
+        n: images.
+        promises: rates that can be promised, the highest first.
+    """
+
+    coverage: tuple[float, ...]
+    error: tuple[float, ...]
+    n: int
+    promises: tuple[Promise, ...] = ()
+
+
+@dataclass(frozen=True)
 class Reliability:
     """Hold how far the probabilities of a model can be trusted.
 
@@ -112,11 +155,13 @@ class Reliability:
         bins: bins of confidence that are not empty, lowest first.
         temperature: what logits were divided by; 1 for nothing.
         before: the bins as they were before that; empty if unknown.
+        risk: what happens if only sure answers are given; None if unknown.
     """
 
     bins: tuple[Bin, ...]
     temperature: float = 1.0
     before: tuple[Bin, ...] = ()
+    risk: Risk | None = None
 
     @property
     def n(self) -> int:

@@ -14,6 +14,7 @@ from vitrail.report import plots
 from vitrail.report.confusions import worst_confusions
 from vitrail.report.data import ClassFigures, ReportData
 from vitrail.report.pictures import Picture
+from vitrail.report.risk_plot import draw_risk
 from vitrail.report.text import duration, percent, split_name
 
 MAX_CELL_CLASSES = 15
@@ -65,6 +66,7 @@ def render_report(data: ReportData) -> str:
         best=next((one for one in epochs if one.number == kept), None),
         trust=trust,
         diagram=Markup(plots.draw_reliability(trust.bins, trust.before)) if trust.bins else "",
+        risk=Markup(draw_risk(trust.risk)) if trust.risk else "",
         cells=None if many else confusion_cells(data),
         picture_of_confusion=Markup(plots.draw_confusion(data.confusion)) if many else "",
         block=plots.block_size(len(data.classes)),

@@ -89,7 +89,7 @@ def draw_loss(epochs: Sequence[Epoch]) -> str:
         axes.set_ylabel("loss")
         _epoch_axis(axes, numbers)
         axes.legend(loc="upper right" if many else "best")
-        return _svg(figure, "Training and validation loss over epochs")
+        return as_svg(figure, "Training and validation loss over epochs")
 
 
 def draw_accuracy(epochs: Sequence[Epoch], best: int | None) -> str:
@@ -118,7 +118,7 @@ def draw_accuracy(epochs: Sequence[Epoch], best: int | None) -> str:
         axes.set_ylabel("accuracy")
         _epoch_axis(axes, numbers)
         axes.legend(loc="lower right" if many else "best")
-        return _svg(figure, "Training and validation accuracy over epochs")
+        return as_svg(figure, "Training and validation accuracy over epochs")
 
 
 def accuracy_limits(shares: Sequence[float]) -> tuple[float, float]:
@@ -179,7 +179,7 @@ def draw_reliability(bins: Sequence[Bin], before: Sequence[Bin] = ()) -> str:
         axes.set_ylabel("right")
         share.set_title("share of the images", loc="left", fontsize=13, color=GREY, pad=5)
         share.set_xlabel("how sure the model is")
-        return _svg(figure, "Reliability diagram: accuracy against confidence")
+        return as_svg(figure, "Reliability diagram: accuracy against confidence")
 
 
 def _faded(colour: str, bins: Sequence[Bin], strongest: float) -> list[tuple[float, float, float, float]]:
@@ -216,7 +216,7 @@ def draw_confusion(matrix: npt.NDArray[np.int64]) -> str:
         axes.tick_params(axis="y", size=3.5)
         axes.set_xlabel("taken for (class number)")
         axes.set_ylabel("true class (number)")
-        return _svg(figure, "Confusion matrix")
+        return as_svg(figure, "Confusion matrix")
 
 
 def confusion_pixels(matrix: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
@@ -262,8 +262,16 @@ def _epoch_axis(axes: Axes, numbers: Sequence[int]) -> None:
     axes.set_xlabel("epoch")
 
 
-def _svg(figure: Figure, label: str) -> str:
-    """Write a figure without what an inline SVG does not need: prologue, fixed size, metadata, ids of groups."""
+def as_svg(figure: Figure, label: str) -> str:
+    """Write a figure without what an inline SVG does not need: prologue, fixed size, metadata, ids of groups.
+
+    Args:
+        figure: drawn.
+        label: what it shows, for those who cannot see it.
+
+    Returns:
+        An `<svg>` element.
+    """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()
