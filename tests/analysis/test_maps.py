@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from vitrail.analysis import attention_maps, attention_rollout, attention_weights, patch_map, read_weights
+from vitrail.analysis import (
+    attention_maps,
+    attention_rollout,
+    attention_weights,
+    head_maps,
+    patch_map,
+    read_weights,
+)
 from vitrail.core.errors import ConfigError
 
 
@@ -30,6 +37,7 @@ def test_maps_are_those_of_the_weights(model, images):
         "class_token": "the class token",
         "mean": "all patches, on average",
         "map": "all patches, as the pooling weighs them",
+        "seq": "all patches, as the pooling weighs them",
         "none": "each patch by itself, on average",
     }
     assert maps.query == words[model.config.pool.kind]
@@ -83,3 +91,21 @@ def test_a_model_without_blocks_has_nothing_to_show(make, images):
     model = make(depth=0)
     with pytest.raises(ConfigError, match="depth"):
         attention_maps(model, images(model))
+
+
+def test_heads_have_maps_whose_mean_is_that_of_the_layer(make, images):
+    model = make()
+    batch = images(model)
+    weights = list(attention_weights(model, batch))
+    for layer in range(3):
+        found = head_maps(model, batch, layer)
+        assert found.shape == (2, 4, 2, 3)
+        torch.testing.assert_close(found[:, 2], weights[layer][:, 2, 0, 1:].double().unflatten(1, (2, 3)))
+    torch.testing.assert_close(found.mean(dim=1), attention_maps(model, batch).last)
+
+
+@pytest.mark.parametrize("layer", [-1, 3])
+def test_a_layer_that_does_not_exist_is_refused(make, images, layer):
+    model = make()
+    with pytest.raises(ConfigError, match=f"layer = {layer} does not exist; this model has 0 … 2"):
+        head_maps(model, images(model), layer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from jaxtyping import Float
@@ -78,13 +79,35 @@ def require_attention(model: VisionTransformer) -> None:
         raise ConfigError("the model has no attention: its depth is 0", hint="give a model of one block or more")
 
 
+def head_maps(model: VisionTransformer, images: Images, layer: int) -> Float[Tensor, "images heads rows columns"]:
+    """Compute what each head of one layer looks at.
+
+    Args:
+        model: any Vision Transformer of the library.
+        images: normalised pixels, of a size that the model takes, on its device.
+        layer: number of the block, from 0.
+
+    Returns:
+        float64: share of attention that each patch gets, by the tokens that the head of the model reads.
+
+    Raises:
+        ConfigError: if the model has no such block, or does not take images of this shape.
+    """
+    require_attention(model)
+    if not 0 <= layer < model.config.depth:
+        raise ConfigError(f"layer = {layer} does not exist; this model has 0 … {model.config.depth - 1}")
+    weights = as_attention(next(islice(attention_weights(model, images), layer, None)))
+    read, grid = read_weights(model, images), model.config.grid_of(images.shape)
+    return torch.stack([patch_map(head, grid, read) for head in weights.unbind(1)], dim=1)
+
+
 def patch_map(
     attention: Float[Tensor, "images tokens tokens"], grid: Grid, read: Float[Tensor, "images tokens"]
 ) -> Maps:
     """Lay out on the grid how much each patch is attended to by what the head reads.
 
     Args:
-        attention: mean over heads, or a rollout.
+        attention: of one head, mean over heads, or a rollout.
         grid: rows and columns of patches.
         read: what part of what the head reads comes from each token, as `read_weights` gives it; the map is the mean of
             the tokens' rows by these weights.
