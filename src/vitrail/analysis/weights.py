@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from vitrail.analysis.modes import evaluating
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.nn.attention_weights import attend
 from vitrail.nn.block import Block
-from vitrail.nn.shapes import Images, Scores
+from vitrail.nn.shapes import Grid, Images, Scores, Tokens
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Hold what happens in one block.
+
+    Args:
+        weights: (images, heads, tokens, tokens) of its attention.
+        tokens: (images, tokens, dim) that leave it.
+    """
+
+    weights: Scores
+    tokens: Tokens
 
 
 def attention_weights(model: VisionTransformer, images: Images) -> Iterator[Scores]:
@@ -27,24 +41,52 @@ def attention_weights(model: VisionTransformer, images: Images) -> Iterator[Scor
         model: any Vision Transformer of the library.
         images: normalised pixels, of a size that the model takes, on its device.
 
-    Yields:
+    Returns:
         (images, heads, tokens, tokens) of each block, first block first; the class token, where there is one, is the
         first token. No gradients.
 
     Raises:
         ConfigError: if the images have a shape that the model does not take.
     """
-    grid = model.config.grid_of(images.shape)
-    with _evaluating(model), torch.no_grad():
-        x = model.embed(images)
+    return (layer.weights for layer in walk(model, entering_tokens(model, images), model.config.grid_of(images.shape)))
+
+
+def entering_tokens(model: VisionTransformer, images: Images) -> Tokens:
+    """Compute the tokens that enter the first block, dropout off.
+
+    Args:
+        model: any Vision Transformer of the library.
+        images: as for `attention_weights`.
+
+    Returns:
+        (images, tokens, dim). No gradients.
+
+    Raises:
+        ConfigError: if the images have a shape that the model does not take.
+    """
+    with evaluating(model), torch.no_grad():
+        return model.embed(images)
+
+
+def walk(model: VisionTransformer, x: Tokens, grid: Grid) -> Iterator[Layer]:
+    """Walk through the blocks, one after another, as `attention_weights` does.
+
+    Args:
+        model: any Vision Transformer of the library.
+        x: the tokens that enter the first block.
+        grid: rows and columns of patches.
+
+    Yields:
+        What happens in each block, first block first. No gradients.
+    """
     for one, position in zip(model.blocks, model.position.by_layer, strict=True):
         block = cast(Block, one)
-        with _evaluating(model), torch.no_grad():
+        with evaluating(model), torch.no_grad():
             x = position.enter(x, grid)
             weights, attended = attend(block.attn, block.norm1(x), position, grid)
             x = x + block.ls1(attended)
             x = x + block.ls2(block.mlp(block.norm2(x)))
-        yield weights
+        yield Layer(weights, x)
 
 
 def read_weights(model: VisionTransformer, images: Images) -> Float[Tensor, "images tokens"]:
@@ -58,17 +100,6 @@ def read_weights(model: VisionTransformer, images: Images) -> Float[Tensor, "ima
         Weights that sum to 1 for each image, as the model's pooling has them: the class token alone, every patch alike,
         or what attention pooling takes from each.
     """
-    with _evaluating(model), torch.no_grad():
+    with evaluating(model), torch.no_grad():
         tokens = model.forward_features(images)
         return model.config.pool.reads(model.attn_pool, tokens, model.config.tokens.count)
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

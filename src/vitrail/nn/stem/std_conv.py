@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import batch_norm, pad
 
 from vitrail.nn.shapes import Images
@@ -56,7 +56,14 @@ class StdConv2d(nn.Conv2d):
     def forward(self, image: Images) -> FeatureMap:
         if self.pad_after:
             image = pad(image, (0, self.pad_after, 0, self.pad_after))
+        return self._conv_forward(image, self.kernels(), None)
+
+    def kernels(self) -> Tensor:
+        """Standardise the kernels.
+
+        Returns:
+            What images are convolved with, of the weight's shape.
+        """
         # The normalisation of a batch of one, with a channel for each kernel: timm's operation, so that bits are equal.
         kernels = self.weight.reshape(1, self.out_channels, -1)
-        standard = batch_norm(kernels, None, None, training=True, momentum=0.0, eps=self.eps)
-        return self._conv_forward(image, standard.reshape_as(self.weight), None)
+        return batch_norm(kernels, None, None, training=True, momentum=0.0, eps=self.eps).reshape_as(self.weight)
