@@ -194,7 +194,7 @@ def spoil(batch: Batch) -> Batch:
     return replace(batch, images=images)
 
 
-def infinite_gradient(output: Any, targets: Tensor) -> Tensor:
+def infinite_gradient(output: Any, *_: Tensor) -> Tensor:
     """Be a finite loss whose gradient is not: √0."""
     return ((output - output.detach()).square().sum()).sqrt() + 1
 
@@ -207,7 +207,7 @@ def test_what_is_not_finite_stops_before_the_weights_are_spoilt(make_case: Make,
     for one in (case, other):
         step(one, batches[0])
     before, average = snapshot(case.state.model), snapshot(case.state.average.model)
-    objective = {"loss": lambda output, targets: output.sum() * float("inf"), "gradient": infinite_gradient}.get(how)
+    objective = {"loss": lambda output, *_: output.sum() * float("inf"), "gradient": infinite_gradient}.get(how)
     batch = spoil(batches[1]) if how == "image" else batches[1]
     with pytest.raises(NonFiniteError, match="at step 1, samples ") as caught:
         take_step(case.state, batch, case.loader, case.recipe, 10, 0, CPU, *([objective] if objective else []))

@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="variant; or run folder, weights, hf:owner/name or published name to start from (default: by image size)",
     )
     parser.add_argument("--variant", metavar="NAME", help=VARIANT)
+    parser.add_argument(
+        "--teacher", metavar="REF", help="run, weights or published name to imitate (--set distillation=hard or soft)"
+    )
     parser.add_argument("--recipe", metavar="NAME", help="how to learn (default: by image size)")
     parser.add_argument("--out", metavar="RUN", help="folder for the results (default: a new one under runs/)")
     parser.add_argument("--seed", type=seed, metavar="N", help="seed of everything random (default: 0)")
@@ -67,6 +70,7 @@ def run(options: argparse.Namespace) -> None:
             options.model,
             options.recipe,
             variant=options.variant,
+            teacher=options.teacher,
             out=options.out,
             seed=options.seed,
             epochs=options.epochs,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from vitrail.core.config import convert
@@ -12,8 +11,8 @@ from vitrail.core.errors import ConfigError
 from vitrail.data.probe import Probe
 from vitrail.data.spec import ImageSpec
 from vitrail.models.config import ViTConfig
-from vitrail.models.variants import variant_fields
-from vitrail.weights.hub import HubReference
+from vitrail.models.variants import VARIANTS, variant_fields
+from vitrail.weights.hub import pinned
 from vitrail.weights.load import load_weights
 from vitrail.weights.reference import is_variant, model_path
 
@@ -72,6 +71,22 @@ def find_architecture(
     shown = {record.spec.channels, probe.channels} <= {1, 3}
     channels = record.spec.channels if shown else probe.channels
     config = record.config.updated(**{"in_chans": channels, **fields})
+    if config.tokens.distilled and not record.config.tokens.distilled:
+        raise without_token(f"{model}: distilled = True, but these weights have no distillation token")
     spec = replace(record.spec, size=config.image_size).for_channels(config.in_chans)
-    start = model if Path(model).exists() else str(HubReference.of(path))
-    return Architecture(config, spec, start, scaled=spec.channels == record.spec.channels)
+    return Architecture(config, spec, pinned(model, path), scaled=spec.channels == record.spec.channels)
+
+
+def without_token(message: str) -> ConfigError:
+    """Make the error for a distillation token that a model does not have.
+
+    Args:
+        message: what was asked for, and of what.
+
+    Returns:
+        The error, its hint naming the variants that have one.
+    """
+    names = ", ".join(name for name, fields in VARIANTS.items() if fields.get("distilled"))
+    return ConfigError(
+        message, hint=f"models with one: {names}; or any variant with --set distilled=true, from scratch"
+    )

@@ -68,25 +68,13 @@ class Run:
 
 
 def fit(
-    data: Reference | Dataset | None = None,
-    model: Reference | ViTConfig | None = None,
-    recipe: str | Recipe | None = None,
-    *,
-    variant: str | None = None,
-    out: Reference | None = None,
-    seed: int | None = None,
-    epochs: int | None = None,
-    minutes: float | None = None,
-    image_size: int | None = None,
-    device: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    config: Reference | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    strict: bool = False,
-    track: str | Tracker | None = None,
-    listener: Listener = silent,
-) -> Run:
+    data: Reference | Dataset | None = None, model: Reference | ViTConfig | None = None,
+    recipe: str | Recipe | None = None, *, variant: str | None = None, teacher: Reference | Run | None = None,
+    out: Reference | None = None, seed: int | None = None, epochs: int | None = None, minutes: float | None = None,
+    image_size: int | None = None, device: str | None = None, settings: Mapping[str, Any] | None = None,
+    config: Reference | None = None, resume: bool = False, overwrite: bool = False, strict: bool = False,
+    track: str | Tracker | None = None, listener: Listener = silent,
+) -> Run:  # fmt: skip
     """Train a classifier, keep the best weights by validation, and measure them on the test split.
 
     Args:
@@ -94,6 +82,7 @@ def fit(
         model: variant, config, or a run folder or model file to start from; None: by the images' size.
         recipe: row of `RECIPES`, or a recipe; None: by the images' size.
         variant: what the weights of `model` are, where their file does not say.
+        teacher: trained model to imitate, such as what another `fit` returned; its classes are matched by name.
         out: run folder; None for a new one under `runs/`.
         seed: seed of everything random; None is 0, or that of `config`.
         epochs: passes over the training split; None to choose by its size.
@@ -121,7 +110,8 @@ def fit(
     clock = time.perf_counter()
     target, tracker = choose_device(device), find_tracker(track)
     given, seed, dataset = _open(config, seed, data)
-    request = Request(dataset.reference, model, recipe, seed, epochs, minutes, image_size, settings, variant)
+    taught = teacher.path if isinstance(teacher, Run) else teacher
+    request = Request(dataset.reference, model, recipe, seed, epochs, minutes, image_size, settings, variant, taught)
     plan, notes = (take_plan(given, request, dataset), []) if given else make_plan(request, dataset, target.type)
     folder = _prepare(out, dataset, plan, resume, overwrite, strict)
     with thread_limit(plan.model, plan.recipe.batch_size, target), tracking(tracker, folder.path, listener) as heard:

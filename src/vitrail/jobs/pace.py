@@ -11,6 +11,7 @@ from torch import nn
 
 from vitrail.data.loader import TrainLoader
 from vitrail.train.loop import TrainState, take_step
+from vitrail.train.objective import Objective
 from vitrail.train.recipe import Recipe
 
 MEASURED_SHARE = 0.05
@@ -21,7 +22,12 @@ MOST_STEPS = 200
 
 
 def steps_in(
-    seconds: float, model: nn.Module, loader: TrainLoader, recipe: Recipe, validate: Callable[[], object]
+    seconds: float,
+    model: nn.Module,
+    loader: TrainLoader,
+    recipe: Recipe,
+    objective: Objective,
+    validate: Callable[[], object],
 ) -> int:
     """Take some steps on a copy of the model, and count how many fit.
 
@@ -30,6 +36,7 @@ def steps_in(
         model: what will be trained; it stays as it is.
         loader: gives the batches.
         recipe: how it will learn.
+        objective: what it will make small; a teacher takes its time.
         validate: what is done after each epoch.
 
     Returns:
@@ -42,7 +49,7 @@ def steps_in(
     epoch = 0
     while not times or (len(times) < MOST_STEPS and time.perf_counter() - begin < MEASURED_SHARE * seconds):
         for batch in loader.epoch(epoch, 0, device):
-            take_step(trial, batch, loader, recipe, 10**6, epoch, device)
+            take_step(trial, batch, loader, recipe, 10**6, epoch, device, objective)
             times.append(time.perf_counter() - clock)
             clock = time.perf_counter()
             if len(times) >= MOST_STEPS or clock - begin > MEASURED_SHARE * seconds:

@@ -13,8 +13,9 @@ from vitrail.data.dataset import Dataset
 from vitrail.data.probe import probe_images
 from vitrail.data.spec import ImageSpec
 from vitrail.data.statistics import measured_spec
-from vitrail.jobs.architecture import find_architecture
+from vitrail.jobs.architecture import find_architecture, without_token
 from vitrail.jobs.choices import EPOCH_CHOICES, MODEL_CHOICES, RECIPE_CHOICES
+from vitrail.jobs.teacher import TeacherConfig, settle_teacher
 from vitrail.models.blank import blank_model
 from vitrail.models.config import ViTConfig
 from vitrail.nn.lora import adapt
@@ -23,6 +24,8 @@ from vitrail.train.optimizer import policies_of
 from vitrail.train.recipe import Recipe
 from vitrail.train.recipes import RECIPES
 from vitrail.weights.reference import Reference
+
+IMITATION = "recipe.objective.distillation"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Request:
         image_size: side in pixels.
         settings: key → value, laid over the plan at the end.
         variant: what the weights to start from are, where their file does not say.
+        teacher: reference of the model to imitate.
     """
 
     data: str
@@ -50,6 +54,7 @@ class Request:
     image_size: int | None = None
     settings: Mapping[str, Any] | None = None
     variant: str | None = None
+    teacher: Reference | None = None
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.minutes is not None:
@@ -75,6 +80,7 @@ class Plan:
         model: the architecture.
         spec: the exact preprocessing.
         recipe: how it learns.
+        teacher: the model that it imitates.
     """
 
     data: str
@@ -85,6 +91,7 @@ class Plan:
     model: ViTConfig = ViTConfig()
     spec: ImageSpec = ImageSpec()
     recipe: Recipe = Recipe()
+    teacher: TeacherConfig = TeacherConfig()
 
 
 def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, list[str]]:
@@ -108,6 +115,8 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     why = f"model {name}: suits {probe.kind} images of about {probe.side} pixels on {device}"
     notes = [] if request.model else [why]
     settings = {full_name(Plan, key): value for key, value in (request.settings or {}).items()}
+    if request.teacher is not None:
+        settings = {"teacher.reference": str(request.teacher), **settings}
     of_model = {key.removeprefix("model."): settings.pop(key) for key in list(settings) if key.startswith("model.")}
     model = name if isinstance(name, ViTConfig) else str(name)
     named = RECIPES[request.recipe] if isinstance(request.recipe, str) else request.recipe
@@ -130,8 +139,10 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     plan = override(plan, settings)
     if settings.get("spec.mode") == "keep" and "spec.multiple" not in settings:
         plan = replace(plan, spec=replace(plan.spec, multiple=plan.model.patch_size))
-    _check(plan, dataset)
-    return plan, notes
+    if plan.teacher.reference and IMITATION not in settings and plan.recipe.objective.distillation == "none":
+        plan = override(plan, {IMITATION: "hard"})
+        notes.append("hard distillation: the class that the teacher finds most probable is learned beside the label")
+    return _checked(plan, dataset), notes
 
 
 def _model_fields(recipe: Recipe) -> dict[str, Any]:
@@ -156,7 +167,7 @@ def take_plan(given: Plan, request: Request, dataset: Dataset) -> Plan:
     """
     asked = {
         name: getattr(request, name)
-        for name in ("model", "variant", "recipe", "epochs", "minutes", "image_size", "settings")
+        for name in ("model", "variant", "recipe", "epochs", "minutes", "image_size", "settings", "teacher")
     }
     beside = [name for name, value in asked.items() if value]
     if beside:
@@ -166,13 +177,11 @@ def take_plan(given: Plan, request: Request, dataset: Dataset) -> Plan:
         )
     if request.seed != given.seed:
         raise ConfigError(f"seed = {request.seed}, but the config says {given.seed}", hint="leave --seed out")
-    plan = replace(given, data=request.data)
-    _check(plan, dataset)
-    return plan
+    return _checked(replace(given, data=request.data), dataset)
 
 
-def _check(plan: Plan, dataset: Dataset) -> None:
-    """Refuse settings that contradict the data or each other."""
+def _checked(plan: Plan, dataset: Dataset) -> Plan:
+    """Refuse settings that contradict the data or each other; make sure of the teacher."""
     classes = len(dataset.classes)
     if plan.model.num_classes != classes:
         raise ConfigError(
@@ -200,6 +209,8 @@ def _check(plan: Plan, dataset: Dataset) -> None:
     _check_parts(plan)
     if plan.model.in_chans != plan.spec.channels:
         raise ConfigError(f"model.in_chans = {plan.model.in_chans}, but images have {plan.spec.channels} channels")
+    _check_distillation(plan)
+    return replace(plan, teacher=settle_teacher(plan.teacher, dataset.classes, plan.spec))
 
 
 def _check_parts(plan: Plan) -> None:
@@ -213,6 +224,18 @@ def _check_parts(plan: Plan) -> None:
     policies_of(parts, plan.model.depth)
     if parts.lora.targets:
         adapt(blank_model(plan.model), parts.lora)
+
+
+def _check_distillation(plan: Plan) -> None:
+    """Refuse imitation of nobody, a teacher that nobody imitates, and a token that the model does not have."""
+    objective, teacher = plan.recipe.objective, plan.teacher.reference
+    if objective.distillation != "none" and not teacher:
+        hint = "--teacher REF names one: a run, a model file or published weights that know these classes"
+        raise ConfigError(f"distillation = {objective.distillation} without a teacher", hint=hint)
+    if teacher and objective.distillation == "none":
+        raise ConfigError(f"teacher {teacher}, but distillation = none", hint="--set distillation=hard, or soft")
+    if objective.distillation_token and not plan.model.tokens.distilled:
+        raise without_token("distillation_token = True, but the model has no distillation token")
 
 
 def choose_epochs(plan: Plan, images: int, device: str) -> int:

@@ -121,6 +121,8 @@ def facts(plan: Plan, dataset: Dataset, predictor: Predictor) -> dict[str, dict[
     made |= {"Seed": str(plan.seed), "Steps": f"{plan.steps:,}", "Batch": str(plan.recipe.batch_size)}
     if plan.start:
         made["Start"] = plan.start
+    if plan.teacher.reference:
+        made["Teacher"] = f"{plan.teacher.reference} ({plan.teacher.sha256[:12]})"
     return {"Data": data, "Model": model, "Made with": made}
 
 

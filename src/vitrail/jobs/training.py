@@ -21,7 +21,7 @@ from vitrail.evaluation.calibration import fit_temperature, negative_log_likelih
 from vitrail.evaluation.metrics import balanced_accuracy, softmax, standard_error
 from vitrail.evaluation.selective import risk_coverage
 from vitrail.jobs.bad_files import BadFiles
-from vitrail.jobs.beginning import begin_model
+from vitrail.jobs.beginning import begin_model, begin_objective
 from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.events import Evaluated, Event, Listener, Note, Started
 from vitrail.jobs.inference import compute_outputs
@@ -32,7 +32,6 @@ from vitrail.jobs.stop_signals import StopSignals
 from vitrail.jobs.tally import Tally
 from vitrail.train.checkpoint import load_checkpoint, read_record, save_checkpoint
 from vitrail.train.loop import EpochDone, StepDone, TrainState, train_model
-from vitrail.train.objective import Classification
 from vitrail.train.optimizer import count_learning
 from vitrail.weights.model_file import ModelRecord, load_model, save_model
 
@@ -79,8 +78,7 @@ class Training:
             plan.seed,
             order=plan.recipe.order,
         )
-        counts = np.bincount(dataset.splits["train"].labels, minlength=len(dataset.classes))
-        self.objective = Classification(plan.recipe.objective, counts.tolist(), device)
+        self.objective = begin_objective(plan, dataset, device, self.tell)
         self.bad = BadFiles(folder, self.tell)
         self.bad.add("train", self.loader.bad.values())
         if plan.spec.color == "bands" and plan.recipe.augment.rand_layers:
@@ -134,7 +132,7 @@ class Training:
         if request.minutes is not None:
             validate = partial(self._validate, self.state)
             left = max(1.0, request.minutes * 60 - (time.perf_counter() - self.begun))
-            steps = steps_in(left, self.state.model, self.loader, self.plan.recipe, validate)
+            steps = steps_in(left, self.state.model, self.loader, self.plan.recipe, self.objective, validate)
             self.tell(Note(f"{request.minutes:g} minutes allow {steps} steps ({steps / per_epoch:.1f} epochs)"))
         else:
             images = int(self.loader.usable.sum())
@@ -242,6 +240,7 @@ class Training:
             "steps": self.plan.steps,
             "start": self.plan.start,
             "weights": self._weights,
+            **({"teacher": to_dict(self.plan.teacher)} if self.plan.teacher.reference else {}),
             "best": self.state.best,
             "versions": {"vitrail": __version__, "torch": torch.__version__, "python": platform.python_version()},
         }

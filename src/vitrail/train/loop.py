@@ -124,7 +124,7 @@ def train_model(
         recipe: how to learn.
         total_steps: steps of the whole training, those already done included.
         device: where.
-        objective: (output, targets) → loss.
+        objective: (output, targets, images) → loss.
 
     Yields:
         An event after each step and each epoch; the state is consistent whenever one is given.
@@ -166,7 +166,7 @@ def take_step(
         total_steps: steps of the whole training.
         epoch: epoch number.
         device: where.
-        objective: (output, targets) → loss.
+        objective: (output, targets, images) → loss.
 
     Returns:
         Step, epoch, loss, correct, images, learning rate, as in `StepDone`.
@@ -211,7 +211,7 @@ def _add_gradients(
         part = slice(start, start + size)
         with autocast(recipe, device):
             output = model(batch.images[part])
-            part_loss = objective(output, batch.targets[part]) * (len(batch.images[part]) / count)
+            part_loss = objective(output, batch.targets[part], batch.images[part]) * (len(batch.images[part]) / count)
         part_loss.backward()  # type: ignore[no-untyped-call]
         logits = output[0] if isinstance(output, tuple) else output
         loss += part_loss.item()

@@ -9,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from vitrail.nn.shapes import Images
 from vitrail.train.recipe import ObjectiveConfig
 
 Output = Float[Tensor, "batch classes"] | tuple[Float[Tensor, "batch classes"], Float[Tensor, "batch classes"]]
 Targets = Float[Tensor, "batch classes"]
-Objective = Callable[[Output, Targets], Float[Tensor, ""]]
+Objective = Callable[[Output, Targets, Images], Float[Tensor, ""]]
 Loss = Callable[[Float[Tensor, "batch classes"], Targets, Float[Tensor, " classes"] | None], Float[Tensor, ""]]
 
 
@@ -54,12 +55,13 @@ class Classification:
         self.weights = weights.float().to(device) if config.class_weights else None
         self.shift = shift.float().to(device) if config.logit_adjustment else None
 
-    def __call__(self, output: Output, targets: Targets) -> Float[Tensor, ""]:
+    def __call__(self, output: Output, targets: Targets, images: Images | None = None) -> Float[Tensor, ""]:
         """Compute the loss of one batch.
 
         Args:
             output: logits, or those of both heads.
             targets: probability of each class.
+            images: what the model was given; nothing is done with them.
 
         Returns:
             The mean over the batch.

@@ -137,19 +137,29 @@ class ObjectiveConfig:
         class_weights: a class weighs images ** −class_weights, 0 … 1; the mean over the training images is 1.
         logit_adjustment: logits are raised by this times the log of a class's frequency while training, 0 or more; at
             1 the balanced error is what becomes small.
+        distillation: how a teacher is imitated: "hard" by the class it finds most probable, "soft" by all of its
+            probabilities; "none" without a teacher. What rare classes count does not move what is imitated.
+        temperature: of both models' probabilities in soft distillation, greater than 0.
+        teacher_share: part of the loss that is imitation, 0 … 1; the labels have the rest.
+        distillation_token: refuse a model without a token, and a head, that imitates.
 
     Raises:
         ConfigError: for a value out of its range.
 
     Source:
         "sigmoid": Beyer et al. 2020 (arXiv 2006.07159), with −6.9 and −10; "binary": Wightman et al. 2021 (arXiv
-        2110.00476); `logit_adjustment`: Menon et al. 2020 (arXiv 2007.07314), equation 10.
+        2110.00476); `logit_adjustment`: Menon et al. 2020 (arXiv 2007.07314), equation 10; `distillation`: see
+        `Distillation`.
     """
 
     loss: Literal["softmax", "sigmoid", "binary"] = "softmax"
     head_bias: float = 0.0
     class_weights: float = 0.0
     logit_adjustment: float = 0.0
+    distillation: Literal["none", "hard", "soft"] = "none"
+    temperature: float = 1.0
+    teacher_share: float = 0.5
+    distillation_token: bool = False
 
     def __post_init__(self) -> None:
         require(math.isfinite(self.head_bias), "head_bias", self.head_bias, "a finite number")
@@ -157,6 +167,8 @@ class ObjectiveConfig:
         require(0 <= self.logit_adjustment < math.inf, "logit_adjustment", self.logit_adjustment, "0 or more")
         fits = self.loss == "softmax" or not self.logit_adjustment
         require(fits, "logit_adjustment", self.logit_adjustment, "0 with another loss than softmax")
+        require(0 < self.temperature < math.inf, "temperature", self.temperature, "greater than 0")
+        require(0 <= self.teacher_share <= 1, "teacher_share", self.teacher_share, "0 … 1")
 
 
 @dataclass(frozen=True)
@@ -173,7 +185,7 @@ class Recipe:
         optimizer: kind, lr, betas, eps, weight_decay, clip, momentum.
         schedule: decay, warmup, final, warmup_steps.
         parts: which parts of the model learn, and how fast.
-        objective: what is made small: loss, head_bias, class_weights, logit_adjustment.
+        objective: what is made small: loss, head_bias, class_weights, logit_adjustment, distillation.
         order: how often an epoch shows an image: balance, repeats.
         augment: how single images are varied.
         mix: how images and labels are mixed.

@@ -151,6 +151,20 @@ def provenance(path: Path) -> dict[str, str]:
     return {"source": str(reference)} | ({"licence": stated} if stated else {})
 
 
+def pinned(reference: str, path: Path) -> str:
+    """Write a reference such that it stands for these weights tomorrow too.
+
+    Args:
+        reference: what was given.
+        path: what it stood for.
+
+    Returns:
+        The repository with its commit; a path of the user's as it is.
+    """
+    found = None if Path(reference).exists() else HubReference.of(path)
+    return reference if found is None else str(found)
+
+
 def _licence(card: Path) -> str | None:
     try:
         said = _library().metadata_load(card) if card.is_file() else None

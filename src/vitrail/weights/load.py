@@ -20,7 +20,7 @@ from vitrail.weights.content import Content, read_content
 from vitrail.weights.formats import FORMATS, Format, Reading
 from vitrail.weights.hub import provenance
 from vitrail.weights.infer import check_variant, infer_config
-from vitrail.weights.model_file import ModelRecord, load_model
+from vitrail.weights.model_file import UNNAMED, ModelRecord, load_model
 from vitrail.weights.preprocessing import Preprocessing
 from vitrail.weights.report import Report
 from vitrail.weights.tensor_file import read_metadata
@@ -154,7 +154,9 @@ def _build(content: Content, row: Format, reading: Reading, variant: str | None)
             notes.append(f"its processor makes images of {reading.size}, the model takes {size}")
     spec = (reading.preprocessing or Preprocessing()).spec(size, config.in_chans)
     report = Report(row.name, tuple(state), reading.left, {}, tuple(notes))
-    training = {"weights": {"format": row.name, **provenance(content.path)}}
+    training: dict[str, Any] = {"weights": {"format": row.name, **provenance(content.path)}}
+    if reading.classes is None:
+        training[UNNAMED] = True
     record = ModelRecord(config, classes, spec, 1.0, training)
     return Loaded(model, record, report)
 

@@ -26,6 +26,8 @@ from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.weights.tensor_file import as_bytes, read_metadata, read_tensors, tensor_file
 
 FORMAT = 1
+UNNAMED = "unnamed_classes"
+"""Key of `training` in a record whose classes are numbers because the weights did not name them."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class ModelRecord:
     training: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     risk: tuple[tuple[float, int, int], ...] = ()
+
+    @property
+    def names_classes(self) -> bool:
+        """Whether the classes have names, and are not just counted."""
+        return not self.training.get(UNNAMED, False)
 
 
 def tensors_sha256(tensors: dict[str, Tensor]) -> str:
