@@ -86,7 +86,7 @@ def test_seed_stream_and_epoch_matter(other):
 def test_streams_keep_their_numbers():
     """A run that is resumed after an update must draw the same numbers."""
     assert {stream.name: int(stream) for stream in Stream} == {
-        "INIT": 0, "SPLIT": 1, "ORDER": 2, "AUGMENT": 3, "MIX": 4, "STEP": 5, "SELECT": 6, "BALANCE": 7,
+        "INIT": 0, "SPLIT": 1, "ORDER": 2, "AUGMENT": 3, "MIX": 4, "STEP": 5, "SELECT": 6, "BALANCE": 7, "PATCHES": 8,
     }  # fmt: skip
 
 

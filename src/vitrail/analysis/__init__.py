@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vitrail.analysis.cka import LinearCKA, linear_cka
     from vitrail.analysis.distance import attention_distance
     from vitrail.analysis.entropy import attention_entropy
+    from vitrail.analysis.faithfulness import Curves, Faithfulness, measure_faithfulness
     from vitrail.analysis.filters import Filters, patch_filters
     from vitrail.analysis.gradients import AttentionGradients, attention_gradients
     from vitrail.analysis.integrated import Integrated, integrated_gradients
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AttentionGradients",
     "AttentionMaps",
+    "Curves",
+    "Faithfulness",
     "Filters",
     "Findings",
     "Integrated",
@@ -48,6 +51,7 @@ __all__ = [
     "high_norm_tokens",
     "integrated_gradients",
     "linear_cka",
+    "measure_faithfulness",
     "patch_filters",
     "patch_map",
     "position_bias",
@@ -60,6 +64,8 @@ __all__ = [
 _HOMES = {
     "AttentionGradients": "vitrail.analysis.gradients",
     "AttentionMaps": "vitrail.analysis.maps",
+    "Curves": "vitrail.analysis.faithfulness",
+    "Faithfulness": "vitrail.analysis.faithfulness",
     "Filters": "vitrail.analysis.filters",
     "Findings": "vitrail.analysis.survey",
     "Integrated": "vitrail.analysis.integrated",
@@ -81,6 +87,7 @@ _HOMES = {
     "high_norm_tokens": "vitrail.analysis.norms",
     "integrated_gradients": "vitrail.analysis.integrated",
     "linear_cka": "vitrail.analysis.cka",
+    "measure_faithfulness": "vitrail.analysis.faithfulness",
     "patch_filters": "vitrail.analysis.filters",
     "patch_map": "vitrail.analysis.maps",
     "position_bias": "vitrail.analysis.positions",

@@ -29,6 +29,7 @@ class Stream(enum.IntEnum):
     STEP = 5
     SELECT = 6
     BALANCE = 7
+    PATCHES = 8
 
 
 def philox(counter: npt.NDArray[np.uint64], key: tuple[int, int]) -> npt.NDArray[np.uint64]:
