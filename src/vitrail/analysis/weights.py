@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vitrail.analysis.modes import evaluating
 from vitrail.models.vision_transformer import VisionTransformer
-from vitrail.nn.attention_weights import attend
+from vitrail.nn.attention_weights import run_block
 from vitrail.nn.block import Block
 from vitrail.nn.shapes import Grid, Images, Scores, Tokens
 
@@ -80,12 +80,8 @@ def walk(model: VisionTransformer, x: Tokens, grid: Grid) -> Iterator[Layer]:
         What happens in each block, first block first. No gradients.
     """
     for one, position in zip(model.blocks, model.position.by_layer, strict=True):
-        block = cast(Block, one)
         with evaluating(model), torch.no_grad():
-            x = position.enter(x, grid)
-            weights, attended = attend(block.attn, block.norm1(x), position, grid)
-            x = x + block.ls1(attended)
-            x = x + block.ls2(block.mlp(block.norm2(x)))
+            weights, x = run_block(cast(Block, one), x, position, grid)
         yield Layer(weights, x)
 
 
