@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from scipy import stats
 from torchvision.transforms.v2 import functional as tv
 
 from vitrail.core.errors import ConfigError
 from vitrail.core.seeding import Stream, uniform
 from vitrail.data.augment import Augment, AugmentConfig, crop_boxes
 from vitrail.data.dataset import Traits
+from vitrail.data.randaugment import RandAugmentConfig
 
 CROP_AREA, CROP_RATIO, CROP_TOP, CROP_LEFT, FLIP, TURN, ZOOM, RIGHT, DOWN, SHEAR, BRIGHT, CONTRAST = range(12)
 ERASE, ERASE_AREA, ERASE_RATIO, ERASE_TOP, ERASE_LEFT = range(12, 17)
@@ -23,7 +26,7 @@ ERASE, ERASE_AREA, ERASE_RATIO, ERASE_TOP, ERASE_LEFT = range(12, 17)
 PHOTOS = Traits()
 EVERYTHING = AugmentConfig(
     crop_scale=(0.3, 1.0), flip=True, rotate=20, zoom=0.2, shift=0.2, shear=0.2, brightness=0.3, contrast=0.3,
-    rand_layers=3, erase=0.5,
+    rand=RandAugmentConfig(layers=3), erase=0.5,
 )  # fmt: skip
 
 
@@ -249,6 +252,38 @@ def test_erased_areas() -> None:
     assert abs(float(erased.mean()) - 0.175) < 0.01
 
 
+def test_noise_has_the_spread_of_normalised_images() -> None:
+    """Normal in every pixel and channel, as timm's "pixel"; from a seed of the sample's own."""
+    n, config = 200, AugmentConfig(erase=0.5, erase_fill="noise")
+    mean, std = (0.2, 0.5, 0.9), (0.1, 0.2, 0.3)
+    numbers, black = uniform(5, Stream.AUGMENT, 0, range(n), config.draws), torch.zeros(n, 20, 24, 3, dtype=torch.uint8)
+    varied = Augment(config, Traits(), (20, 24), mean=mean, std=std)
+    out = varied(black, numbers)
+    hole = (out != 0).any(dim=1)
+    flat = Augment(AugmentConfig(erase=0.5), Traits(), (20, 24))(black, numbers)
+    assert torch.equal(hole, (flat != 0).any(dim=1)), "the same rectangles"
+    for channel in range(3):
+        values = (out[:, channel][hole] - mean[channel]) / std[channel]
+        assert len(values) > 5000 and stats.kstest(values.numpy(), "norm").pvalue > 1e-3
+    assert abs(float(torch.corrcoef(out.permute(1, 0, 2, 3)[:, hole])[0, 1])) < 0.05
+    firsts = [float(image[0][place][0]) for image, place in zip(out, hole, strict=True) if place.any()]
+    assert len(set(firsts)) == len(firsts), "no two images share their noise"
+
+
+FROM_TIMM = replace(EVERYTHING, rand=RandAugmentConfig("timm", 2, 9, 0.5), erase_fill="noise")
+FROM_BIG_VISION = replace(EVERYTHING, rand=RandAugmentConfig("big_vision", 2, 15))
+
+
+@pytest.mark.parametrize("config", [FROM_TIMM, FROM_BIG_VISION], ids=["timm", "big_vision"])
+def test_other_scales_do_not_depend_on_the_batch_either(config: AugmentConfig) -> None:
+    pixels, numbers = noise(12, 10, 14), uniform(3, Stream.AUGMENT, 2, range(12), config.draws)
+    varied = Augment(config, PHOTOS, (10, 14))
+    together = varied(pixels, numbers)
+    for one in range(12):
+        assert torch.equal(varied(pixels[one : one + 1], numbers[one : one + 1])[0], together[one])
+    assert not torch.equal(together, Augment(EVERYTHING, PHOTOS, (10, 14))(pixels, numbers))
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("photo", [True, False])
 def test_a_sample_does_not_depend_on_its_batch(channels: int, photo: bool) -> None:
@@ -291,7 +326,7 @@ def test_output_of_another_size() -> None:
     [
         ("crop_scale", (0.0, 1.0)), ("crop_scale", (0.5, 0.4)), ("crop_scale", (0.5, 1.1)), ("crop_ratio", 0.0),
         ("crop_ratio", 1.5), ("rotate", -1.0), ("shear", float("inf")), ("zoom", 1.0), ("zoom", -0.1), ("shift", 1.0),
-        ("brightness", -0.1), ("contrast", 1.0), ("erase", 1.1), ("rand_layers", -1), ("rand_magnitude", 31.0),
+        ("brightness", -0.1), ("contrast", 1.0), ("erase", 1.1), ("erase_fill", "black"),
     ],
 )  # fmt: skip
 def test_values_out_of_range(field: str, value: Any) -> None:

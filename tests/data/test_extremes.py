@@ -16,6 +16,7 @@ from vitrail.data.loader import TrainLoader
 from vitrail.data.mixing import MixConfig
 from vitrail.data.picture import picture
 from vitrail.data.pixels import load_pixels
+from vitrail.data.randaugment import RandAugmentConfig
 from vitrail.data.spec import ImageSpec
 
 SIZES = [(1, 1), (1, 2), (1, 300), (300, 1), (10_000, 50), (50, 10_000), (3, 5000), (10_000, 1)]
@@ -74,7 +75,7 @@ def test_extreme_sizes_can_be_trained_on(tmp_path: Path, limit: int) -> None:
     for name, size in zip(names, SIZES, strict=True):
         (tmp_path / name).write_bytes(encode(np.full((size[1], size[0], 3), 77, np.uint8), "PNG"))
     samples = Samples(Paths(str(tmp_path), names), np.arange(len(names)) % 2, names)
-    config = AugmentConfig(crop_scale=(0.1, 1.0), flip=True, rotate=5, rand_layers=1, rand_magnitude=0)
+    config = AugmentConfig(crop_scale=(0.1, 1.0), flip=True, rotate=5, rand=RandAugmentConfig(layers=1, magnitude=0))
     spec = ImageSpec((16, 16), (0.0,) * 3, (1.0,) * 3)
     loader = TrainLoader(samples, spec, config, MixConfig(), Traits(), 2, 3, 0, workers=0, memory_limit=limit)
     seen = 0

@@ -1,209 +1,268 @@
-"""RandAugment: every operation against torchvision's, each sample with its own strength."""
+"""RandAugment: every row of every scale against its owner, and what is drawn."""
 
 from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
+from timm.data import auto_augment
+from torch.nn.functional import affine_grid, grid_sample
 from torchvision.transforms.v2 import RandAugment
 from torchvision.transforms.v2 import functional as tv
 
+from vitrail.core.errors import ConfigError
 from vitrail.core.seeding import Stream, uniform
 from vitrail.data.augment import Augment, AugmentConfig
+from vitrail.data.color_changes import COLORS
 from vitrail.data.dataset import Traits
-from vitrail.data.randaugment import COLORS, GEOMETRY, OPERATIONS, Layers, apply_colors, mean_level, plan_layers
+from vitrail.data.randaugment import GEOMETRY, SCALES, Layers, RandAugmentConfig, plan_layers
 
-STRENGTHS = (-1.0, -0.6, -0.1, 0.0, 0.25, 0.5, 0.8, 1.0)
 LEVEL = 1 / 255
+VITRAIL = list(SCALES["vitrail"].amounts)
+TIMM = {
+    "AutoContrast": "auto_contrast", "Equalize": "equalize", "Invert": "invert", "Rotate": "rotate",
+    "PosterizeIncreasing": "posterize", "SolarizeIncreasing": "solarize", "SolarizeAdd": "solarize_add",
+    "ColorIncreasing": "color", "ContrastIncreasing": "contrast", "BrightnessIncreasing": "brightness",
+    "SharpnessIncreasing": "sharpness", "ShearX": "corner_shear_x", "ShearY": "corner_shear_y",
+    "TranslateXRel": "translate_x", "TranslateYRel": "translate_y",
+}  # fmt: skip
 
 
-def pictures(channels: int = 3, side: int = 256) -> torch.Tensor:
-    """Eight images, of which the first uses few levels, the second has a large flat part, the third is dark."""
-    generator = np.random.default_rng(11)
-    coarse = generator.integers(0, 256, (8, 9, 9, 3), dtype=np.uint8)
-    images = np.stack(
-        [np.asarray(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC)) for one in coarse]
+def pictures(height: int, width: int) -> np.ndarray:
+    """Two smooth images with some noise, (2, height, width, 3)."""
+    generator = np.random.default_rng(5)
+    coarse = generator.integers(0, 256, (2, 5, 5, 3), dtype=np.uint8)
+    large = [np.asarray(Image.fromarray(one).resize((width, height), Image.Resampling.BICUBIC)) for one in coarse]
+    return np.clip(np.stack(large) + generator.integers(-4, 4, (2, height, width, 3)), 0, 255).astype(np.uint8)
+
+
+def drawn(scale: str, name: str, level: float, sign: float = 1.0, place: float = 0.5) -> Layers:
+    """One layer, in which two samples drew the same."""
+    amount = SCALES[scale].amounts[name](np.array([level, level]), np.array([sign, sign]))
+    return Layers(np.array([[name], [name]]), amount[:, None], np.full((2, 1, 2), place))
+
+
+def changed(layers: Layers, pixels: np.ndarray) -> torch.Tensor:
+    """Apply a layer to images; what comes in from outside is the nearest pixel."""
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    theta = layers.geometry(2, images.shape[3] / images.shape[2])[:, :2]
+    if (theta != np.eye(3)[:2]).any():
+        grid = affine_grid(torch.from_numpy(theta).float(), list(images.shape), align_corners=False)
+        images = grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return layers.recolor(images)
+
+
+def in_pixels(matrix: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Turn a map of −1 … 1 into one of pixels from the upper left corner."""
+    to_pixels = np.array([[width / 2, 0, width / 2], [0, height / 2, height / 2], [0, 0, 1]])
+    return np.asarray(to_pixels @ matrix @ np.linalg.inv(to_pixels))
+
+
+def posterized(image: Image.Image, bits: int, **_: object) -> Image.Image:
+    return ImageOps.posterize(image, bits) if bits else Image.new("RGB", image.size)
+
+
+def test_timm_draws_from_the_same() -> None:
+    assert [TIMM[name] for name in auto_augment._RAND_INCREASING_TRANSFORMS] == list(SCALES["timm"].amounts)
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_timms_operations(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside of the image: timm fills with one colour what comes in. Pillow refuses to keep 0 bits, which are black."""
+    monkeypatch.setitem(auto_augment.NAME_TO_OP, "PosterizeIncreasing", posterized)
+    size = (224, 224) if name == "Equalize" else (48, 64)
+    pixels, settings = pictures(*size), {"img_mean": (0, 0, 0), "interpolation": Image.Resampling.BILINEAR}
+    exact = TIMM[name] in ("posterize", "solarize", "solarize_add", "invert")
+    for level, sign in itertools.product((0.0, 2.4, 8.7, 9.9, 12.0), (1, -1)):
+        monkeypatch.setattr(auto_augment, "_randomly_negate", lambda value, sign=sign: sign * value)
+        operation = auto_augment.AugmentOp(name, prob=1.0, magnitude=level, hparams=settings)
+        theirs = np.stack([np.asarray(operation(Image.fromarray(one))) for one in pixels])
+        inside = np.ones((*size, 3), dtype=bool)
+        if TIMM[name] in GEOMETRY:
+            inside = np.asarray(operation(Image.new("RGB", size[::-1], (255, 255, 255)))) > 0
+        ours = changed(drawn("timm", TIMM[name], min(level, 10), sign), pixels).permute(0, 2, 3, 1).numpy() * 255
+
+        assert inside.mean() > 0.4
+        assert np.abs(ours - theirs)[:, inside].max() <= (0.01 if exact else 3), (level, sign)
+
+
+def test_timms_magnitude_varies_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`rand-m9-mstd0.5-inc1`: how often a layer does nothing, and the turns of those that drew to turn."""
+    transform = auto_augment.rand_augment_transform("rand-m9-mstd0.5-inc1", {"img_mean": (0, 0, 0)})
+    turn = next(operation for operation in transform.ops if operation.name == "Rotate")
+    monkeypatch.setattr(turn, "aug_fn", lambda image, degrees, **_: seen.append(degrees) or image)
+    random.seed(3)
+    seen: list[float] = []
+    for _ in range(4000):
+        turn(None)
+    config = RandAugmentConfig("timm", transform.num_layers, 9, turn.magnitude_std)
+    layers = plan_layers(config, uniform(0, Stream.AUGMENT, 0, range(30_000), config.draws))
+    ours = layers.amounts[layers.changes == "rotate"]
+
+    assert config.layers == 2 and turn.prob == SCALES["timm"].chance
+    assert abs((layers.changes == "identity").mean() - 0.5) < 0.01 and abs(len(seen) / 4000 - 0.5) < 0.035
+    assert np.allclose(
+        np.quantile(np.abs(ours), [0.05, 0.5, 0.9]), np.quantile(np.abs(seen), [0.05, 0.5, 0.9]), atol=0.2
     )
-    images = np.clip(images + generator.integers(-8, 8, images.shape), 0, 255)
-    images[0] = 60 + images[0] // 4
-    images[1, : side // 2] = 17
-    images[2] = images[2] // 5
-    return torch.from_numpy(images[..., :channels].astype(np.uint8)).permute(0, 3, 1, 2).contiguous()
+    assert abs(np.mean(ours > 0) - 0.5) < 0.04 and ours.max() <= 30
 
 
-def apply(name: str, images: torch.Tensor) -> torch.Tensor:
-    strengths = torch.tensor(STRENGTHS)[:, None, None, None]
-    return COLORS[name](images.float() / 255, strengths)
+def test_a_levels_spread_is_normal_and_each_layers_own() -> None:
+    config = RandAugmentConfig("big_vision", 2, 12, 1.5)
+    numbers = uniform(1, Stream.AUGMENT, 0, range(40_000), config.draws)
+    layers = plan_layers(config, numbers)
+    levels = np.where(layers.changes == "brightness", (layers.amounts - 0.1) / 0.18, np.nan)
+    both = levels[np.isfinite(levels).all(axis=1)]
+
+    assert abs(np.nanmean(levels) - 12) < 0.1 and abs(np.nanstd(levels) - 1.5) < 0.1
+    assert len(both) > 100 and abs(np.corrcoef(both.T)[0, 1]) < 0.3
+    assert np.isfinite(plan_layers(RandAugmentConfig("timm", 1, 9), np.zeros((1, 6))).amounts).all()
 
 
-def largest(name: str, images: torch.Tensor, expected: list[torch.Tensor]) -> float:
-    return float((apply(name, images) - torch.stack(expected).float() / 255).abs().max())
+def blend(other: np.ndarray | float, image: np.ndarray, factor: float) -> np.ndarray:
+    return np.clip(other + factor * (image - other), 0, 255)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize(
-    ("name", "reference"),
-    [
-        ("brightness", tv.adjust_brightness),
-        ("color", tv.adjust_saturation),
-        ("contrast", tv.adjust_contrast),
-        ("sharpness", tv.adjust_sharpness),
-    ],
-)
-def test_blends(name: str, reference: object, channels: int) -> None:
-    """Torchvision rounds to whole levels, for contrast and sharpness twice."""
-    images = pictures(channels)
-    expected = [reference(one, 1 + 0.9 * s) for one, s in zip(images, STRENGTHS, strict=True)]  # type: ignore[operator]
-    assert largest(name, images, expected) <= 2.5 * LEVEL
-
-    exact = [reference(one.float() / 255, 1 + 0.9 * s) for one, s in zip(images, STRENGTHS, strict=True)]  # type: ignore[operator]
-    assert float((apply(name, images) - torch.stack(exact)).abs().max()) < 1e-4
+def smooth(image: np.ndarray) -> np.ndarray:
+    out, (height, width) = image.copy(), image.shape[:2]
+    parts = [image[y : height - 2 + y, x : width - 2 + x] for y in range(3) for x in range(3)]
+    out[1:-1, 1:-1] = (np.sum(parts, axis=0) + 4 * parts[4]) / 13
+    return out
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_posterize(channels: int) -> None:
-    images = pictures(channels)
-    images[:, :, 0] = torch.arange(256, dtype=torch.uint8)
-    bits = [8 - round(4 * abs(strength)) for strength in STRENGTHS]
-    expected = [tv.posterize(one, bit) for one, bit in zip(images, bits, strict=True)]
-
-    assert largest("posterize", images, expected) < 1e-5
-    assert sorted(set(bits)) == [4, 5, 6, 7, 8]
-
-    inverted = COLORS["posterize"](1 - images.float() / 255, torch.tensor(STRENGTHS)[:, None, None, None])
-    expected = [tv.posterize(255 - one, bit) / 255 for one, bit in zip(images, bits, strict=True)]
-    assert torch.allclose(inverted, torch.stack(expected), atol=1e-5), "rounding in an earlier layer moves no level"
+def equalized(image: np.ndarray) -> np.ndarray:
+    out = np.empty_like(image)
+    for channel in range(3):
+        plane = image[..., channel].astype(int)
+        counts = np.bincount(plane.ravel(), minlength=256)
+        step = (counts.sum() - counts[counts > 0][-1]) // 255
+        table = np.clip(np.concatenate([[0], ((counts.cumsum() + step // 2) // step)[:-1]]), 0, 255)
+        out[..., channel] = table[plane]
+    return out
 
 
-def test_solarize() -> None:
-    images = pictures()
-    images[:, :, 0] = torch.arange(256, dtype=torch.uint8)
-    expected = [
-        tv.solarize(one / 255, 1 - abs(strength)) * 255 for one, strength in zip(images, STRENGTHS, strict=True)
-    ]
-
-    assert largest("solarize", images, expected) < 1e-6
+def greyed(image: np.ndarray, pad: int, row: int, column: int) -> np.ndarray:
+    out = image.copy()
+    out[max(0, row - pad) : row + pad, max(0, column - pad) : column + pad] = 128
+    return out
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_auto_contrast(channels: int) -> None:
-    images = pictures(channels)
-    images[3] = 99
-    exact = torch.stack([tv.autocontrast(one.float() / 255) for one in images])
-
-    assert torch.allclose(apply("auto_contrast", images), exact, atol=1e-5)
-    assert largest("auto_contrast", images, [tv.autocontrast(one) for one in images]) <= 1.01 * LEVEL
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_equalize(channels: int) -> None:
-    """Torchvision divides by a whole number of pixels a level, which at 256 × 256 is 1 part in 128 off or less."""
-    images = pictures(channels)
-    images[3] = 99
-
-    assert largest("equalize", images, [tv.equalize(one) for one in images]) <= 2.5 * LEVEL
+BIG_VISION: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
+    "auto_contrast": lambda x, _: (x - x.min((0, 1))) * 255 / (x.max((0, 1)) - x.min((0, 1))),
+    "equalize": lambda x, _: equalized(x),
+    "invert": lambda x, _: 255 - x,
+    "posterize": lambda x, m: (x.astype(int) >> min(7, 8 - int(m / 10 * 4)) << min(7, 8 - int(m / 10 * 4))) * 1.0,
+    "solarize": lambda x, m: np.where(x < int(m / 10 * 256) % 256, x, 255 - x),
+    "color": lambda x, m: blend((x @ [0.299, 0.587, 0.114])[..., None], x, m / 10 * 1.8 + 0.1),
+    "contrast_with_light": lambda x, m: blend(x.shape[0] * x.shape[1] / 256, x, m / 10 * 1.8 + 0.1),
+    "brightness": lambda x, m: blend(0.0, x, m / 10 * 1.8 + 0.1),
+    "sharpness": lambda x, m: blend(smooth(x), x, m / 10 * 1.8 + 0.1),
+    "cutout": lambda x, m: greyed(x, int(m / 10 * 40), 67, 67),
+    "solarize_add": lambda x, m: np.where(x < 128, np.clip(x + int(m / 10 * 110), 0, 255), x),
+}
+"""`pp/autoaugment.py` of google-research/big_vision in numpy: image of 224 × 224 and level → image, before rounding."""
 
 
-def test_equalized_levels_are_the_part_that_is_darker() -> None:
-    images = torch.tensor([10, 10, 10, 20, 30, 30, 200, 200], dtype=torch.uint8).view(1, 1, 2, 4) / 255
-    expected = torch.tensor([0, 0, 0, 3, 4, 4, 6, 6]).view(1, 1, 2, 4) / 6
-
-    assert torch.allclose(COLORS["equalize"](images, torch.ones(1, 1, 1, 1)), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", COLORS)
-@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 2, 2), (3, 1, 5)])
-def test_small_and_flat_images(name: str, shape: tuple[int, int, int]) -> None:
-    flat = torch.full((8, *shape), 0.4)
-    strengths = torch.tensor(STRENGTHS)[:, None, None, None]
-    out = COLORS[name](flat, strengths)
-
-    assert out.shape == flat.shape and torch.isfinite(out).all() and out.min() >= 0 and out.max() <= 1
-    if name in ("color", "contrast", "sharpness", "auto_contrast", "equalize", "identity"):
-        assert torch.allclose(out, flat, atol=1e-5)
+@pytest.mark.parametrize("name", BIG_VISION)
+def test_big_visions_changes_of_colour(name: str) -> None:
+    pixels = pictures(224, 224)
+    for level in (0, 5, 10, 15, 20):
+        theirs = np.stack([BIG_VISION[name](one.astype(float), level) for one in pixels])
+        ours = changed(drawn("big_vision", name, level, place=0.3), pixels).permute(0, 2, 3, 1).numpy() * 255
+        assert np.abs(ours - theirs).max() <= (3 if name == "equalize" else 0.05), level
 
 
-@pytest.mark.parametrize("name", COLORS)
-def test_an_operation_is_each_samples_own(name: str) -> None:
-    images = pictures(side=24).float() / 255
-    strengths = torch.tensor(STRENGTHS)[:, None, None, None]
-    together = COLORS[name](images, strengths)
-
-    for one in range(8):
-        assert torch.equal(COLORS[name](images[one : one + 1], strengths[one : one + 1])[0], together[one])
-
-
-def test_mean_level() -> None:
-    images = pictures().float() / 255
-    assert torch.allclose(mean_level(images).flatten().double(), images.double().mean(dim=(1, 2, 3)), atol=2e-6)
-
-
-def test_mean_level_depends_on_the_image_alone() -> None:
-    """To the last bit; the sum of floats that `Tensor.mean` takes depends on threads where one image drew contrast."""
-    images = torch.rand(8, 3, 224, 224)
-    threads = torch.get_num_threads()
-    means = []
-    for count in (1, 4):
-        torch.set_num_threads(count)
-        means += [mean_level(images), torch.cat([mean_level(one[None]) for one in images])]
-    torch.set_num_threads(threads)
-    assert all(torch.equal(mean, means[0]) for mean in means)
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("level", [0, 10, 15, 20])
+def test_big_visions_geometry(level: float, sign: int) -> None:
+    """From output to input, in pixels of an image of 224 × 224: `hparams.translate_const` is 100 there."""
+    turn, shear, pixels = sign * np.deg2rad(level / 10 * 30), sign * level / 10 * 0.3, sign * level / 10 * 100
+    about = np.array([[1, 0, 112], [0, 1, 112], [0, 0, 1.0]])
+    turned = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    expected = {
+        "corner_shear_x": [[1, shear, 0], [0, 1, 0], [0, 0, 1]],
+        "corner_shear_y": [[1, 0, 0], [shear, 1, 0], [0, 0, 1]],
+        "translate_x": [[1, 0, pixels], [0, 1, 0], [0, 0, 1]],
+        "translate_y": [[1, 0, 0], [0, 1, pixels], [0, 0, 1]],
+        "rotate": about @ turned @ np.linalg.inv(about),
+    }
+    assert {*expected, *BIG_VISION} == set(SCALES["big_vision"].amounts), "nothing else is drawn"
+    for name, matrix in expected.items():
+        ours = in_pixels(drawn("big_vision", name, level, sign).geometry(2)[0], 224, 224)
+        assert np.allclose(ours, matrix, atol=1e-9), name
 
 
 @pytest.mark.parametrize("aspect", [1.0, 2.0])
 @pytest.mark.parametrize("strength", [1.0, -0.5])
-@pytest.mark.parametrize("index", range(5), ids=GEOMETRY)
-def test_geometry(index: int, strength: float, aspect: float) -> None:
+@pytest.mark.parametrize("name", ["shear_x", "shear_y", "translate_x", "translate_y", "rotate"])
+def test_our_geometry(name: str, strength: float, aspect: float) -> None:
     """The middle of the image stays where it is; ranges are those of torchvision's RandAugment."""
     width, height = int(40 * aspect), 40
-    matrix = Layers(np.array([[index]]), np.array([[strength]])).geometry(1, aspect)[0]
+    matrix = drawn("vitrail", name, 10 * abs(strength), np.sign(strength)).geometry(2, aspect)[0]
     to_pixels = np.diag([width / 2, height / 2, 1])
     expected = np.eye(3)
     space = RandAugment._AUGMENTATION_SPACE
-    names = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
-    value = float(space[names[index]][0](31, height, width)[30]) * strength
-    if index < 4:
-        expected[((0, 1), (1, 0), (0, 2), (1, 2))[index]] = value
-    else:
+    theirs = {"shear_x": "ShearX", "shear_y": "ShearY", "translate_x": "TranslateX", "translate_y": "TranslateY"}
+    value = float(space[theirs.get(name, "Rotate")][0](31, height, width)[30]) * strength
+    if name == "rotate":
         turn = np.deg2rad(value)
         expected[:2, :2] = [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+    else:
+        expected[{"shear_x": (0, 1), "shear_y": (1, 0), "translate_x": (0, 2), "translate_y": (1, 2)}[name]] = value
 
     assert np.allclose(to_pixels @ matrix @ np.linalg.inv(to_pixels), expected, atol=1e-6)
 
 
 def test_layers_compose() -> None:
-    layers = Layers(np.array([[4, 2, 7, 0]]), np.array([[1.0, -1.0, 1.0, 0.5]]))
+    names, amounts = np.array([["rotate", "translate_x", "contrast", "shear_x"]]), np.array([[30.0, -0.4, 2.0, 0.2]])
+    layers = Layers(names, amounts, np.zeros((1, 4, 2)))
     single = [
-        Layers(layers.operations[:, [one]], layers.strengths[:, [one]]).geometry(1, 1.5)[0] for one in range(4)
+        Layers(names[:, [one]], amounts[:, [one]], np.zeros((1, 1, 2))).geometry(1, 1.5)[0] for one in range(4)
     ]  # fmt: skip
 
     assert np.allclose(layers.geometry(1, 1.5)[0], single[0] @ single[1] @ single[2] @ single[3])
-    assert np.allclose(single[2], np.eye(3)), "a colour operation moves nothing"
+    assert np.allclose(single[2], np.eye(3)), "a change of colour moves nothing"
 
 
-def test_plan() -> None:
-    n = 14_000
-    layers = plan_layers(uniform(0, Stream.AUGMENT, 0, range(n), 6), 3, 5.0)
-    counts = np.bincount(layers.operations.ravel(), minlength=14)
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_change_is_drawn_alike(scale: str) -> None:
+    config, n = RandAugmentConfig(scale, 3, 5.0), 14_000  # type: ignore[arg-type]
+    layers = plan_layers(config, uniform(0, Stream.AUGMENT, 0, range(n), config.draws))
+    names = list(SCALES[scale].amounts)
+    counts = np.array([(layers.changes == name).sum() for name in names])
+    expected = 3 * n * SCALES[scale].chance / len(names)
 
-    assert layers.operations.shape == (n, 3) == layers.strengths.shape
-    assert len(OPERATIONS) == 14 and ((counts - 3000) ** 2 / 3000).sum() < 40, "13 degrees of freedom"
-    assert set(np.unique(layers.strengths)) == {-0.5, 0.5}
-    assert abs(layers.strengths.mean()) < 4 * 0.5 / (3 * n) ** 0.5
-    assert abs(np.corrcoef(layers.operations[:, 0], layers.operations[:, 1])[0, 1]) < 4 / n**0.5
-    assert np.abs(plan_layers(np.zeros((1, 2)), 1, 30.0).strengths).item() == 1
-    assert plan_layers(np.zeros((5, 0)), 0, 9.0).operations.shape == (5, 0)
+    assert layers.changes.shape == layers.amounts.shape == (n, 3)
+    assert ((counts - expected) ** 2 / expected).sum() < 40, "13 to 15 degrees of freedom"
+    assert all(name in COLORS or name in GEOMETRY for name in names)
+    turns = layers.amounts[layers.changes == "rotate"]
+    assert set(np.unique(turns)) == {-15, 15} and abs(turns.mean()) < 4 * 15 / len(turns) ** 0.5
+    numbered = np.array([[names.index(one) if one in names else -1 for one in row] for row in layers.changes[:4000]])
+    assert abs(np.corrcoef(numbered[:, 0], numbered[:, 1])[0, 1]) < 0.07
 
 
-def test_colours_are_applied_layer_after_layer_to_those_that_drew_them() -> None:
-    images = pictures(side=24).float() / 255
-    operations = np.full((8, 2), OPERATIONS.index("identity"))
-    operations[2] = [OPERATIONS.index("solarize"), OPERATIONS.index("brightness")]
-    operations[5] = [OPERATIONS.index("brightness"), OPERATIONS.index("solarize")]
-    operations[6] = [OPERATIONS.index("rotate"), OPERATIONS.index("shear_x")]
+def test_levels_above_the_largest_count_as_it() -> None:
+    numbers = uniform(0, Stream.AUGMENT, 0, range(100), 12)
+    for scale, alike in (("vitrail", True), ("timm", True), ("big_vision", False)):
+        ten, thirty = (plan_layers(RandAugmentConfig(scale, 2, level), numbers) for level in (10, 30))  # type: ignore[arg-type]
+        assert np.array_equal(ten.amounts, thirty.amounts) == alike
+    assert plan_layers(RandAugmentConfig(), np.zeros((5, 0))).changes.shape == (5, 0)
+
+
+def test_colours_are_changed_layer_after_layer_in_those_that_drew_it() -> None:
+    images = torch.from_numpy(np.concatenate([pictures(24, 24)] * 4)).permute(0, 3, 1, 2).float() / 255
+    changes, amounts = np.full((8, 2), "identity", "<U20"), np.zeros((8, 2))
+    changes[2], amounts[2] = ["solarize", "brightness"], [0.5, 1.45]
+    changes[5], amounts[5] = ["brightness", "solarize"], [1.45, 0.5]
+    changes[6], amounts[6] = ["rotate", "shear_x"], [30, 0.3]
     before = images.clone()
-    out = apply_colors(images, Layers(operations, np.full((8, 2), 0.5)))
+    out = Layers(changes, amounts, np.zeros((8, 2, 2))).recolor(images)
     untouched = [0, 1, 3, 4, 6, 7]
 
     assert torch.equal(images, before) and torch.equal(out[untouched], images[untouched])
@@ -213,11 +272,11 @@ def test_colours_are_applied_layer_after_layer_to_those_that_drew_them() -> None
 
 
 def test_augment_applies_the_layers_drawn() -> None:
-    config = AugmentConfig(rand_layers=1, rand_magnitude=10)
-    pixels = pictures(side=24).permute(0, 2, 3, 1)
+    config = AugmentConfig(rand=RandAugmentConfig(layers=1, magnitude=10))
+    pixels = torch.from_numpy(np.concatenate([pictures(24, 24)] * 4))
     numbers = np.full((8, config.draws), 0.5)
-    numbers[:, 17] = (OPERATIONS.index("solarize") + 0.5) / 14
-    numbers[4:, 17] = (OPERATIONS.index("rotate") + 0.5) / 14
+    numbers[:, 17] = (VITRAIL.index("solarize") + 0.5) / 14
+    numbers[4:, 17] = (VITRAIL.index("rotate") + 0.5) / 14
     numbers[:, 18] = 0.9
     out = Augment(config, Traits(photo=False), (24, 24))(pixels, numbers)
     images = pixels.permute(0, 3, 1, 2) / 255
@@ -225,3 +284,19 @@ def test_augment_applies_the_layers_drawn() -> None:
 
     assert torch.allclose(out[:4], 1 - images[:4], atol=1e-6)
     assert torch.allclose(out[4:, :, 3:-3, 3:-3], turned[:, :, 3:-3, 3:-3], atol=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("layers", -1),
+        ("magnitude", 31.0),
+        ("magnitude", -1.0),
+        ("spread", -0.1),
+        ("spread", float("inf")),
+        ("scale", "x"),
+    ],
+)
+def test_values_out_of_range(field: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=field):
+        RandAugmentConfig(**{field: value})

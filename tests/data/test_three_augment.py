@@ -61,7 +61,7 @@ def test_all_three_are_drawn_alike() -> None:
 def test_saturation_blends_with_grey() -> None:
     config = AugmentConfig(saturation=0.4)
     numbers = np.full((4, config.draws), 0.5)
-    numbers[:, -1] = 0.0
+    numbers[:, config.first_of_colors + 2] = 0.0
     varied = Augment(config, Traits(), (20, 16))(torch.from_numpy(PIXELS), numbers)
     grey = (IMAGES * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1, keepdim=True)
     assert torch.allclose(varied, grey + 0.6 * (IMAGES - grey), atol=1e-6)

@@ -6,7 +6,9 @@ What happens to a sample is a function of the numbers drawn for it, so it depend
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +18,9 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from vitrail.core.config import require
+from vitrail.data.color_changes import grey, mean_level
 from vitrail.data.dataset import Traits
-from vitrail.data.randaugment import DRAWS_PER_LAYER, apply_colors, grey, mean_level, plan_layers
+from vitrail.data.randaugment import RandAugmentConfig, plan_layers
 from vitrail.data.three_augment import DRAWS as THREE_AUGMENT_DRAWS
 from vitrail.data.three_augment import three_augment
 
@@ -41,16 +44,16 @@ class AugmentConfig:
         brightness: largest relative change, either way.
         contrast: largest relative change, either way.
         saturation: largest relative change, either way; of three channels only.
-        rand_layers: number of RandAugment operations.
-        rand_magnitude: their strength, 0 … 10 (30 at most).
+        rand: RandAugment: scale, layers, magnitude, spread.
         erase: chance that a random rectangle is blanked, 0 … 1.
+        erase_fill: what fills it: one level ("flat"), or normal noise of the spec's mean and std ("noise").
         three_augment: whether each image is made grey, solarized or blurred (DeiT III), before its levels are changed.
 
     Raises:
         ConfigError: for a value out of its range.
 
     Source:
-        Crop: Szegedy et al. 2014 (arXiv 1409.4842); RandAugment: arXiv 1909.13719; erasing: arXiv 1708.04896.
+        Crop: Szegedy et al. 2014 (arXiv 1409.4842); erasing: arXiv 1708.04896, its noise as timm's "pixel".
     """
 
     crop_scale: tuple[float, float] = (1.0, 1.0)
@@ -63,9 +66,9 @@ class AugmentConfig:
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
-    rand_layers: int = 0
-    rand_magnitude: float = 9.0
+    rand: RandAugmentConfig = RandAugmentConfig()
     erase: float = 0.0
+    erase_fill: Literal["flat", "noise"] = "flat"
     three_augment: bool = False
 
     def __post_init__(self) -> None:
@@ -77,18 +80,17 @@ class AugmentConfig:
         for name in ("zoom", "shift", "brightness", "contrast", "saturation"):
             require(0 <= getattr(self, name) < 1, name, getattr(self, name), "0 ≤ value < 1")
         require(0 <= self.erase <= 1, "erase", self.erase, "0 … 1")
-        require(self.rand_layers >= 0, "rand_layers", self.rand_layers, "0 or more")
-        require(0 <= self.rand_magnitude <= 30, "rand_magnitude", self.rand_magnitude, "0 … 30")
+        require(self.erase_fill in ("flat", "noise"), "erase_fill", self.erase_fill, "flat, noise")
 
     @property
     def draws(self) -> int:
         """How many random numbers one sample needs."""
-        return self.first_of_colors + THREE_AUGMENT_DRAWS + 1
+        return self.first_of_colors + THREE_AUGMENT_DRAWS + 2
 
     @property
     def first_of_colors(self) -> int:
-        """Where the random numbers of 3-Augment and saturation begin; all others come before."""
-        return _FIXED_DRAWS + DRAWS_PER_LAYER * self.rand_layers
+        """Where the random numbers of 3-Augment, saturation and noise begin; all others come before."""
+        return _FIXED_DRAWS + self.rand.draws
 
     @property
     def crops(self) -> bool:
@@ -123,13 +125,24 @@ class Augment:
         traits: what the data allow.
         size: height and width that come out.
         cropped: whether the random crop was already taken while decoding.
+        mean: mean level of each channel, or of all, 0 … 1, for noise.
+        std: its standard deviation.
     """
 
-    def __init__(self, config: AugmentConfig, traits: Traits, size: tuple[int, int], cropped: bool = False) -> None:
+    def __init__(
+        self,
+        config: AugmentConfig,
+        traits: Traits,
+        size: tuple[int, int],
+        cropped: bool = False,
+        mean: Sequence[float] = (0.5,),
+        std: Sequence[float] = (0.5,),
+    ) -> None:
         self.config = config
         self.traits = traits
         self.size = size
         self.cropped = cropped
+        self.mean, self.std = torch.tensor(mean)[:, None, None], torch.tensor(std)[:, None, None]
 
     def __call__(
         self, pixels: UInt8[Tensor, "batch height width channels"], numbers: Numbers
@@ -141,11 +154,11 @@ class Augment:
             numbers: (batch, draws) uniform in [0, 1), one row a sample.
 
         Returns:
-            Images in 0 … 1, not yet normalised.
+            Images in 0 … 1 but for noise, not yet normalised.
         """
         config = self.config
         images = pixels.permute(0, 3, 1, 2).contiguous().float().div_(255)
-        layers = plan_layers(numbers[:, _FIXED_DRAWS:], config.rand_layers, config.rand_magnitude)
+        layers = plan_layers(config.rand, numbers[:, _FIXED_DRAWS:])
         matrices = self._matrices(numbers, layers.geometry(len(images), self.size[1] / self.size[0]))
         moved = np.flatnonzero((matrices != np.eye(3)).any(axis=(1, 2)))
         if tuple(images.shape[2:]) != self.size or len(moved) == len(images):
@@ -154,7 +167,7 @@ class Augment:
             index = torch.from_numpy(moved).to(images.device)
             images = images.index_copy(0, index, self._resample(images[index], matrices[moved]))
         if images.shape[1] in (1, 3):  # what RandAugment does to colours means nothing for other channels
-            images = apply_colors(images, layers)
+            images = layers.recolor(images)
             if config.three_augment:
                 images = three_augment(images, numbers[:, config.first_of_colors :])
         images = self._jitter(images, numbers)
@@ -216,8 +229,16 @@ class Augment:
         in_rows = (rows >= top[:, None]) & (rows < (top + tall * height)[:, None])
         in_columns = (columns >= left[:, None]) & (columns < (left + wide * width)[:, None])
         chosen = (numbers[:, 12] < self.config.erase)[:, None, None]
-        hole = torch.from_numpy(chosen & in_rows[:, :, None] & in_columns[:, None, :]).to(images.device)
-        return images.masked_fill(hole[:, None], 0.5 if self.traits.photo else 0.0)
+        holes = chosen & in_rows[:, :, None] & in_columns[:, None, :]
+        hole = torch.from_numpy(holes).to(images.device)[:, None]
+        if self.config.erase_fill == "flat":
+            return images.masked_fill(hole, 0.5 if self.traits.photo else 0.0)
+        noise = np.zeros(images.shape, np.float32)
+        for index in np.flatnonzero(holes.any(axis=(1, 2))):
+            draw = np.random.Generator(np.random.Philox(int(numbers[index, self.config.draws - 1] * 2**53)))
+            shape = (images.shape[1], int(holes[index].sum()))
+            noise[index][:, holes[index]] = draw.standard_normal(shape, dtype=np.float32)
+        return torch.where(hole, (self.mean + self.std * torch.from_numpy(noise)).to(images.device), images)
 
 
 def _eye(batch: int) -> Numbers:

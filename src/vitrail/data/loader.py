@@ -150,7 +150,7 @@ class TrainLoader:
         self.usable = np.array([index not in self.bad for index in range(len(samples))], dtype=bool)
         if not self.usable.any():
             raise self._nothing_usable()
-        self.varied = Augment(augment, traits, spec.size, cropped=self.pixels is None)
+        self.varied = Augment(augment, traits, spec.size, self.pixels is None, spec.mean, spec.std)
 
     def _fill_memory(self) -> None:
         self.pixels = np.zeros((len(self.samples), *self.spec.size, self.spec.channels), dtype=np.uint8)

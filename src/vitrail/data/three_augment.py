@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from vitrail.data.randaugment import grey
+from vitrail.data.color_changes import grey
 
 Numbers = npt.NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from vitrail.core.config import require
-from vitrail.data.randaugment import grey
+from vitrail.data.color_changes import grey
 from vitrail.data.spec import ImageSpec, Interpolation
 from vitrail.nn.shapes import Images
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vitrail.data.augment import AugmentConfig
 from vitrail.data.mixing import MixConfig
+from vitrail.data.randaugment import RandAugmentConfig
 from vitrail.train.recipe import OptimizerConfig, Recipe, ScheduleConfig
 
 SMALL = Recipe(
@@ -31,7 +32,7 @@ PHOTOS = Recipe(
     ema=0.999,
     optimizer=OptimizerConfig(lr=1e-3, weight_decay=0.05),
     schedule=ScheduleConfig(warmup=0.1),
-    augment=AugmentConfig(crop_scale=(0.3, 1.0), flip=True, rand_layers=2, rand_magnitude=9, erase=0.1),
+    augment=AugmentConfig(crop_scale=(0.3, 1.0), flip=True, rand=RandAugmentConfig(layers=2, magnitude=9), erase=0.1),
     mix=MixConfig(mixup=0.2, cutmix=1.0, probability=0.5, label_smoothing=0.1),
 )
 """Photographs."""
