@@ -26,6 +26,11 @@ settings.load_profile("vitrail")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Run a process for each core that this one may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class NetworkUsed(BaseException):
     """Say that a test reached for the network; no `except Exception` hides it."""
 
