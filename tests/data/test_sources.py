@@ -14,6 +14,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from vitrail.core.errors import DataError
+from vitrail.core.network import network
 from vitrail.data.sources import SOURCES, digits, fashion_mnist, open_dataset
 from vitrail.data.sources.listing import UNSPLIT
 
@@ -188,6 +189,14 @@ def test_fashion_mnist_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(DataError, match="no route to host") as caught:
         open_dataset("fashion-mnist")
     assert "apt install dataset-fashion-mnist" in caught.value.hint
+
+
+def test_fashion_mnist_nowhere_and_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "debian")
+    monkeypatch.setenv("VITRAIL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("VITRAIL_DATA", raising=False)
+    with network(False), pytest.raises(DataError, match="--offline"):
+        open_dataset("fashion-mnist")
 
 
 def test_fashion_mnist_downloaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import types
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +20,8 @@ import pytest
 from huggingface_hub import constants
 
 from vitrail.core.errors import StorageError, WeightsError
-from vitrail.weights.hub import HubReference, choose_weights, fetch, provenance
+from vitrail.core.network import network
+from vitrail.weights.hub import HubReference, cached, choose_weights, fetch, provenance, reach
 
 LARGE = bytes(range(256)) * 400
 FILES = {
@@ -191,6 +193,57 @@ def test_a_commit_in_the_cache_asks_for_nothing(hub: Any) -> None:
     assert hub.asked == []
     assert fetch(REFERENCE) == folder
     assert [path for _, path in hub.asked] == ["/api/models/some/model/revision/main"]
+
+
+def test_a_commit_is_found_without_asking_even_if_the_cache_has_no_list_of_files(
+    hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = hub.add("some/model", FILES).refs["main"]
+    folder = fetch(REFERENCE)
+    shutil.rmtree(folder.parent.parent / "trees")
+    monkeypatch.setattr("huggingface_hub._tree_cache._IN_MEMORY_TREE_CACHE", {})
+    asked = len(hub.asked)
+    assert fetch(HubReference("some/model", commit)) == cached(REFERENCE) == folder
+    assert len(hub.asked) == asked
+
+
+def test_what_the_cache_lacks_is_not_found_in_it(hub: Any) -> None:
+    hub.add("some/model", FILES)
+    assert cached(REFERENCE) is None
+    hub.add("in/parts", {"config.json": b"{}", "model.safetensors.index.json": b'{"weight_map": {}}'})
+    assert fetch(HubReference("in/parts"))
+    assert cached(HubReference("in/parts")) is None, "only the Hub knows how many parts there are"
+    assert not any("some/model" in path for _, path in hub.asked)
+
+
+def test_a_network_that_is_not_allowed_is_not_used(hub: Any) -> None:
+    hub.add("some/model", FILES)
+    with network(False), pytest.raises(WeightsError, match="not whole in the cache") as caught:
+        fetch(REFERENCE)
+    assert "without --offline" in caught.value.hint
+    assert hub.asked == []
+    folder = fetch(REFERENCE)
+    asked = len(hub.asked)
+    with network(False):
+        assert fetch(REFERENCE) == folder
+    assert len(hub.asked) == asked
+
+
+def test_a_hub_is_reached_or_not_and_soon(hub: Any) -> None:
+    hub.add("some/model", FILES)
+    reach(REFERENCE, 5)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        begun = time.perf_counter()
+        with pytest.raises(WeightsError, match=r"no answer within 0\.2 seconds|timed out"):
+            reach(REFERENCE, 0.2)
+        assert time.perf_counter() - begun < 10
+
+
+def test_a_test_that_leaves_this_machine_is_not_forgiven(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", "http://192.0.2.1")
+    with pytest.raises(BaseException, match="tests are offline"):
+        reach(REFERENCE, 5)
 
 
 def test_a_branch_that_moved_is_followed_and_a_commit_is_not(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:

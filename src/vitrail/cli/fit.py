@@ -23,8 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="REF",
-        help="variant; or run folder, weights, hf:owner/name or published name to start from (default: by image size)",
+        help="variant; or run folder, weights, hf:owner/name or published name to start from (default: by image size; "
+        "for photographs a small pretrained one, if it is cached or can be downloaded)",
     )
+    parser.add_argument("--offline", action="store_true", help="fetch nothing; without --model, start from scratch")
     parser.add_argument("--variant", metavar="NAME", help=VARIANT)
     parser.add_argument(
         "--teacher", metavar="REF", help="run, weights or published name to imitate (--set distillation=hard or soft)"
@@ -83,6 +85,7 @@ def run(options: argparse.Namespace) -> None:
             overwrite=options.overwrite,
             track=options.track,
             strict=options.strict,
+            offline=options.offline,
             listener=console,
         )
     if options.json:

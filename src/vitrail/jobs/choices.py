@@ -1,4 +1,4 @@
-"""The tables from which `fit` chooses what the user left open: the model, the recipe, the number of epochs."""
+"""The tables from which `fit` chooses what the user left open: weights, model, recipe, number of epochs."""
 
 from __future__ import annotations
 
@@ -27,6 +27,40 @@ MODEL_CHOICES = (
     ModelChoice(80, "vit_mini_conv_patch8_64", "vit_mini_conv_patch8_64"),
     ModelChoice(float("inf"), "vit_pico_conv_patch16_96", "vit_small_patch16_224"),
 )
+
+
+class StartChoice(NamedTuple):
+    """Say which published weights suit images up to a size.
+
+    Args:
+        side: images whose shorter side (median), and side to be trained at if it is given, is at most this many pixels.
+        name: row of `PRETRAINED` for a CPU; "" for none.
+        gpu_name: row for a GPU.
+        reason: why this one.
+    """
+
+    side: float
+    name: str
+    gpu_name: str
+    reason: str
+
+
+START_CHOICES = (
+    StartChoice(80, "", "", "small images have small models, which learn from scratch in minutes"),
+    StartChoice(
+        float("inf"),
+        "vit_tiny_patch16_224.augreg_in21k_ft_in1k",
+        "vit_small_patch16_224.augreg_in21k_ft_in1k",
+        "the smallest plain model that a CPU, or a GPU, keeps up with and that learned from ImageNet-21k",
+    ),
+)
+
+SAME_NETWORK = (
+    "drop.", "tokens.dynamic", "tokens.dynamic_pad", "position.resize", "img_size", "patch_size", "in_chans",
+    "num_classes",
+)  # fmt: skip
+"""Settings of the model, or beginnings of them, under which published weights stay what they are or are carried over;
+any other asks for another network, which begins from scratch."""
 
 
 class RecipeChoice(NamedTuple):

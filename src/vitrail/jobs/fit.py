@@ -10,6 +10,7 @@ from typing import Any
 
 from vitrail.core.config import to_dict
 from vitrail.core.errors import ConfigError, DataError
+from vitrail.core.network import network
 from vitrail.core.toml import read_toml, write_toml
 from vitrail.data.dataset import Dataset
 from vitrail.data.sources import open_dataset
@@ -73,13 +74,13 @@ def fit(
     out: Reference | None = None, seed: int | None = None, epochs: int | None = None, minutes: float | None = None,
     image_size: int | None = None, device: str | None = None, settings: Mapping[str, Any] | None = None,
     config: Reference | None = None, resume: bool = False, overwrite: bool = False, strict: bool = False,
-    track: str | Tracker | None = None, listener: Listener = silent,
+    offline: bool = False, track: str | Tracker | None = None, listener: Listener = silent,
 ) -> Run:  # fmt: skip
     """Train a classifier, keep the best weights by validation, and measure them on the test split.
 
     Args:
         data: a data reference, or an open data set; may be left out with `config`.
-        model: variant, config, or a run folder or model file to start from; None: by the images' size.
+        model: variant, config, or run folder or weights to start from; None: by the images' size (`default_model`).
         recipe: row of `RECIPES`, or a recipe; None: by the images' size.
         variant: what the weights of `model` are, where their file does not say.
         teacher: trained model to imitate, such as what another `fit` returned; its classes are matched by name.
@@ -94,6 +95,7 @@ def fit(
         resume: go on with the run in `out`.
         overwrite: replace the run in `out`.
         strict: stop before training if one image of any split cannot be used.
+        offline: fetch nothing, and without `model` start from scratch.
         track: row of `TRACKERS`, or a tracker, to which figures go as well.
         listener: is told of decisions and progress.
 
@@ -103,20 +105,35 @@ def fit(
     Raises:
         ConfigError: for settings that are unknown, not allowed or contradict each other, or a missing tracker.
         DataError: if the data cannot be used; with `strict`, if one image cannot.
+        WeightsError: if the weights to start from cannot be had or read.
         StorageError: if the run folder cannot be written.
         NonFiniteError: if training meets NaN or infinity.
         Interrupted: if a signal stopped it; a checkpoint was written.
     """
     clock = time.perf_counter()
     target, tracker = choose_device(device), find_tracker(track)
-    given, seed, dataset = _open(config, seed, data)
-    taught = teacher.path if isinstance(teacher, Run) else teacher
-    request = Request(dataset.reference, model, recipe, seed, epochs, minutes, image_size, settings, variant, taught)
-    plan, notes = (take_plan(given, request, dataset), []) if given else make_plan(request, dataset, target.type)
-    folder = _prepare(out, dataset, plan, resume, overwrite, strict)
-    with thread_limit(plan.model, plan.recipe.batch_size, target), tracking(tracker, folder.path, listener) as heard:
-        training = Training(plan, dataset, target, folder, _logging(folder, heard), [*dataset.notes, *notes], clock)
-        return _train(training, request, resume)
+    with network(not offline):
+        given, seed, dataset = _open(config, seed, data)
+        taught = teacher.path if isinstance(teacher, Run) else teacher
+        asked = (model, recipe, seed, epochs, minutes, image_size, settings, variant, taught, offline)
+        request = Request(dataset.reference, *asked)
+        plan, notes = (
+            (take_plan(given, request, dataset), [])
+            if given
+            else make_plan(request, dataset, target.type, _earlier_start(out, resume), listener)
+        )
+        folder = _prepare(out, dataset, plan, resume, overwrite, strict)
+        limit = thread_limit(plan.model, plan.recipe.batch_size, target)
+        with limit, tracking(tracker, folder.path, listener) as heard:
+            told = _logging(folder, heard)
+            training = Training(plan, dataset, target, folder, told, [*dataset.notes, *notes], clock)
+            return _train(training, request, resume)
+
+
+def _earlier_start(out: Reference | None, resume: bool) -> str | None:
+    """Look up what a run that goes on started from: what the cache has by now must not decide it again."""
+    config = RunFolder(Path(out)).config if resume and out is not None else None
+    return read_toml(config, Plan).start if config is not None and config.is_file() else None
 
 
 def _prepare(

@@ -14,7 +14,9 @@ from vitrail.data.probe import probe_images
 from vitrail.data.spec import ImageSpec
 from vitrail.data.statistics import measured_spec
 from vitrail.jobs.architecture import find_architecture, without_token
-from vitrail.jobs.choices import EPOCH_CHOICES, MODEL_CHOICES, RECIPE_CHOICES
+from vitrail.jobs.choices import EPOCH_CHOICES, RECIPE_CHOICES
+from vitrail.jobs.default_model import default_model
+from vitrail.jobs.events import Listener, silent
 from vitrail.jobs.teacher import TeacherConfig, settle_teacher
 from vitrail.models.blank import blank_model
 from vitrail.models.config import ViTConfig
@@ -43,6 +45,7 @@ class Request:
         settings: key → value, laid over the plan at the end.
         variant: what the weights to start from are, where their file does not say.
         teacher: reference of the model to imitate.
+        offline: whether a fresh network is wanted where no model is named, and nothing may be fetched.
     """
 
     data: str
@@ -55,6 +58,7 @@ class Request:
     settings: Mapping[str, Any] | None = None
     variant: str | None = None
     teacher: Reference | None = None
+    offline: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.minutes is not None:
@@ -94,13 +98,17 @@ class Plan:
     teacher: TeacherConfig = TeacherConfig()
 
 
-def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, list[str]]:
+def make_plan(
+    request: Request, dataset: Dataset, device: str, earlier: str | None = None, listener: Listener = silent
+) -> tuple[Plan, list[str]]:
     """Choose what the user left open, from tables, never from a timing.
 
     Args:
         request: what the user asked for.
         dataset: the opened data.
         device: "cpu", "cuda" or "mps".
+        earlier: what the run that is resumed started from, "" for a fresh network; None for a new run.
+        listener: is told of a download before it begins.
 
     Returns:
         The plan, its steps not yet fixed, and a sentence for each choice.
@@ -108,18 +116,20 @@ def make_plan(request: Request, dataset: Dataset, device: str) -> tuple[Plan, li
     Raises:
         ConfigError: for unknown names and values that do not fit together.
         DataError: if not one training image can be used.
+        WeightsError: if the weights to start from cannot be read, or a recipe wants some and there are none.
     """
     probe = probe_images(dataset.splits["train"])
-    choice = next(row for row in MODEL_CHOICES if probe.side <= row.side)
-    name = request.model or (choice.variant if device == "cpu" else choice.gpu_variant)
-    why = f"model {name}: suits {probe.kind} images of about {probe.side} pixels on {device}"
-    notes = [] if request.model else [why]
     settings = {full_name(Plan, key): value for key, value in (request.settings or {}).items()}
     if request.teacher is not None:
         settings = {"teacher.reference": str(request.teacher), **settings}
     of_model = {key.removeprefix("model."): settings.pop(key) for key in list(settings) if key.startswith("model.")}
-    model = name if isinstance(name, ViTConfig) else str(name)
     named = RECIPES[request.recipe] if isinstance(request.recipe, str) else request.recipe
+    chosen, notes = (
+        (request.model, [])
+        if request.model
+        else default_model(request, named, of_model, probe, device, earlier, listener)
+    )
+    model = chosen if isinstance(chosen, ViTConfig) else str(chosen)
     side = request.image_size or (named.image_size if named else None)
     sized = ({} if side is None else {"img_size": side}) | (_model_fields(named) if named else {})
     of_data = {"num_classes": len(dataset.classes)}

@@ -218,6 +218,11 @@ class Recipe:
         require(0 <= self.ema < 1, "ema", self.ema, "0 ≤ decay < 1")
 
     @property
+    def tunes(self) -> bool:
+        """Whether it is made for trained weights: it tells parts of the model apart, or replaces the head."""
+        return self.parts != PartsConfig()
+
+    @property
     def balances(self) -> bool:
         """Whether rare classes count more than by their number."""
         return bool(self.order.balance or self.objective.class_weights or self.objective.logit_adjustment)

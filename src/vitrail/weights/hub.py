@@ -6,10 +6,10 @@ program that uses it: HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -18,7 +18,9 @@ from types import ModuleType
 from typing import Any
 
 from vitrail import __version__
-from vitrail.core.errors import StorageError, VitrailError, WeightsError
+from vitrail.core.errors import VitrailError, WeightsError
+from vitrail.core.network import network_allowed
+from vitrail.weights.hub_errors import explained
 from vitrail.weights.reference import HUB_PREFIX, WEIGHT_NAMES, is_weight_folder
 
 TEXTS = ("config.json", "preprocessor_config.json", "README.md")
@@ -27,10 +29,8 @@ TEXTS = ("config.json", "preprocessor_config.json", "README.md")
 OTHER_WEIGHTS = ("*.safetensors", "*.npz", "*.bin", "*.pth")
 """What is taken where no file has a name of `WEIGHT_NAMES`, and one of a kind is alone."""
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What writing to a file that is open fails with; other errors of files name the file."""
-
 _REFERENCE = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>\S+))?", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _CACHED = re.compile(r"(?:.*/)?models--(?P<owner>[^/]+?)--(?P<name>[^/]+)/snapshots/(?P<commit>[0-9a-f]{40})(?:/.*)?")
 
 
@@ -82,7 +82,8 @@ class HubReference:
 def fetch(reference: HubReference) -> Path:
     """Bring the weights of a repository, and the texts that say what they are, into the cache.
 
-    With the Hub out of reach, or HF_HUB_OFFLINE=1, it is the snapshot that the cache knows for the revision.
+    With the Hub out of reach, the network not allowed, or HF_HUB_OFFLINE=1, it is the snapshot that the cache knows for
+    the revision. A commit that is whole in the cache is not asked for.
 
     Args:
         reference: which one; a branch or tag is resolved to its commit, which is the name of the snapshot's folder.
@@ -96,18 +97,77 @@ def fetch(reference: HubReference) -> Path:
         StorageError: if the cache cannot be written.
     """
     hub = _library()
+    found = cached(reference) if _COMMIT.fullmatch(reference.revision or "") else None
+    if found is not None:
+        return found
     try:
-        folder = _snapshot(hub, reference.repo, reference.revision, TEXTS)
-        names = _names(hub, reference.repo, folder)
-        chosen = choose_weights(names)
-        if not chosen:
-            raise _no_choice(reference, names)
-        new = not all((folder / name).is_file() for name in chosen)
-        folder = _snapshot(hub, reference.repo, folder.name, (*TEXTS, *chosen), shown=new and sys.stderr.isatty())
+        return _collect(hub, reference, local=not network_allowed())
     except VitrailError:
         raise
     except Exception as error:  # the HTTP client, its sockets and the disk each raise their own
-        raise _explained(reference, hub, error) from error
+        raise explained(reference, hub, error) from error
+
+
+def cached(reference: HubReference) -> Path | None:
+    """Find the weights of a repository in the cache, and ask nobody.
+
+    Args:
+        reference: which one.
+
+    Returns:
+        What `fetch` returns; None if the cache does not have it, or in parts of which only the Hub knows how many.
+    """
+    try:
+        found = _collect(_library(), reference, local=True)
+    except Exception:  # as for `fetch`, which says what it is
+        return None
+    return None if found.is_dir() and any(found.glob("*.index.json")) else found
+
+
+def reach(reference: HubReference, seconds: float) -> None:
+    """Ask the Hub for a repository, and give up soon.
+
+    Args:
+        reference: which one.
+        seconds: to wait at most, the look-up of the Hub's name included.
+
+    Raises:
+        WeightsError: if the Hub cannot be reached, or does not give it.
+    """
+    hub = _library()
+    said: list[BaseException | None] = []
+
+    def ask() -> None:
+        try:
+            hub.HfApi(library_name="vitrail", library_version=__version__).model_info(
+                reference.repo, revision=reference.revision, timeout=seconds
+            )
+            said.append(None)
+        except BaseException as error:
+            said.append(error)
+
+    # nothing bounds the look-up of a name but not to wait for it
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    error = said[0] if said else TimeoutError(f"no answer within {seconds:g} seconds")
+    if isinstance(error, Exception):
+        absent = hub.errors.LocalEntryNotFoundError(str(error))
+        absent.__cause__ = error
+        raise explained(reference, hub, absent) from error
+    if error is not None:
+        raise error
+
+
+def _collect(hub: ModuleType, reference: HubReference, local: bool) -> Path:
+    folder = _snapshot(hub, reference.repo, reference.revision, TEXTS, local)
+    names = _names(hub, reference.repo, folder)
+    chosen = choose_weights(names)
+    if not chosen:
+        raise _no_choice(reference, names)
+    new = not all((folder / name).is_file() for name in chosen)
+    shown = new and sys.stderr.isatty()
+    folder = _snapshot(hub, reference.repo, folder.name, (*TEXTS, *chosen), local, shown)
     return folder if is_weight_folder(folder) else folder / chosen[0]
 
 
@@ -185,7 +245,9 @@ def _library() -> ModuleType:
     return huggingface_hub
 
 
-def _snapshot(hub: ModuleType, repo: str, revision: str | None, patterns: Sequence[str], shown: bool = False) -> Path:
+def _snapshot(
+    hub: ModuleType, repo: str, revision: str | None, patterns: Sequence[str], local: bool, shown: bool = False
+) -> Path:
     class Bar(hub.utils.tqdm):  # type: ignore[misc, name-defined]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **{**kwargs, "disable": not shown})
@@ -196,6 +258,7 @@ def _snapshot(hub: ModuleType, repo: str, revision: str | None, patterns: Sequen
         allow_patterns=list(patterns),
         library_name="vitrail",
         library_version=__version__,
+        local_files_only=local,
         tqdm_class=Bar,
     )
     return Path(folder)
@@ -207,47 +270,6 @@ def _names(hub: ModuleType, repo: str, folder: Path) -> list[str]:
         return [file.path for file in hub.get_cached_repo_tree(repo, revision=folder.name)]
     except hub.errors.CachedRepoTreeNotFoundError:
         return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-
-
-def _explained(reference: HubReference, hub: ModuleType, error: Exception) -> VitrailError:
-    """Say in vitrail's words what huggingface_hub, the network and the disk raise."""
-    errors, cause = hub.errors, error.__cause__
-    if isinstance(cause, errors.HfHubHTTPError) and cause.response.status_code < 500:
-        error = cause  # the Hub answered, and huggingface_hub looked into the cache in vain
-    elif isinstance(error, OSError) and (error.filename or error.errno in FULL):
-        return StorageError(
-            f"{reference}: cannot write {error.filename or hub.constants.HF_HUB_CACHE}: {error.strerror}",
-            hint="free some space, or name another folder for the cache in the environment variable HF_HOME",
-        )
-    why = " ".join(str(cause or error).split()) or type(error).__name__
-    sign_in = "set HF_TOKEN, or run `hf auth login`"
-    kinds = (
-        (errors.HFValidationError, f"no name of a repository: {why}", "write hf:owner/name"),
-        (
-            errors.GatedRepoError,
-            "its owner gives it only to those who accepted its terms",
-            f"accept them on its page, then {sign_in}",
-        ),
-        (
-            errors.RevisionNotFoundError,
-            f"no such revision of {reference.repo}",
-            "give a branch, a tag, or all 40 digits of a commit",
-        ),
-        (
-            errors.RepositoryNotFoundError,
-            "no such repository on the Hub, or not for you",
-            f"check the name; if it is private, {sign_in}",
-        ),
-        (errors.HfHubHTTPError, f"the Hub refuses: {why}", f"if it is for some only, {sign_in}; else try again later"),
-        (
-            errors.LocalEntryNotFoundError,
-            f"not whole in the cache, and the Hub is out of reach: {why}",
-            "run it once with a network and without HF_HUB_OFFLINE: what is fetched then stays in the cache",
-        ),
-        (Exception, f"the download broke off: {why}", "run it again: what is whole is kept"),
-    )
-    words, hint = next((words, hint) for kind, words, hint in kinds if isinstance(error, kind))
-    return WeightsError(f"{reference}: {words}", hint=hint)
 
 
 def _no_choice(reference: HubReference, names: Sequence[str]) -> WeightsError:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from vitrail.core.errors import DataError
 from vitrail.core.files import cache_folder
+from vitrail.core.network import network_allowed
 from vitrail.data.dataset import Samples, Traits
 from vitrail.data.sources.listing import Listing
 
@@ -156,6 +157,8 @@ def _existing(folder: Path, name: str) -> Path:
 
 def _download(cache: Path) -> None:
     """Let torchvision fetch the files into the cache; it verifies their checksums."""
+    if not network_allowed():
+        raise ConnectionError("the network is not allowed (--offline)")
     from torchvision.datasets import FashionMNIST
 
     patience = socket.getdefaulttimeout()
