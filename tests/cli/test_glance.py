@@ -21,6 +21,7 @@ from vitrail.jobs.digest import digest_evaluation
 from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.events import Note
 from vitrail.jobs.inference import Outputs
+from vitrail.jobs.suspects import SuspectLabel, SuspectLabels
 
 NAMES = (
     "cat", "日本の猫と犬の写真をたくさん集めた長い名前", "Norwegian forest cat, long-haired", "🐈 emoji", "قطة",
@@ -68,6 +69,15 @@ def test_whether_tuning_paid_is_among_the_last_words(digest, capsys, worse):
     assert "tuning" not in capsys.readouterr().out
     print_glance(replace(digest, verdict=Note("tuning did it: 90.00 %", worse)))
     assert "\ntuning         tuning did it: 90.00 %\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("found", "said"), [(2, ""), (9, ": some are likely wrong")])
+def test_labels_in_doubt_are_counted(digest, capsys, found, said):
+    label = SuspectLabel("test", 0, "a.png", "cat", "dog", 0.9, 0.1)
+    evaluation = replace(digest.evaluation, suspects=SuspectLabels(900, 3.24, 1.6, found * (label,)))
+    print_glance(replace(digest, evaluation=evaluation))
+    words = f"\nlabels         {found} of 900 contradict a sure answer, 3.2 ± 1.6 to be expected{said}\n"
+    assert words in capsys.readouterr().out
 
 
 def test_the_weakest_and_the_most_mistaken_are_named(digest):

@@ -24,7 +24,7 @@ from vitrail.data.loader import BadFile, TrainLoader
 from vitrail.data.sources import open_dataset
 from vitrail.data.spec import ImageSpec
 from vitrail.evaluation.metrics import classification_metrics, confusion_matrix, expected_calibration_error, softmax
-from vitrail.jobs.evaluate import Evaluation
+from vitrail.jobs.evaluate import Evaluation, evaluate
 from vitrail.jobs.inference import Outputs
 from vitrail.jobs.prediction_table import prediction_columns
 from vitrail.jobs.predictor import load
@@ -267,8 +267,12 @@ def test_the_page_of_a_run_is_complete(digits_run):
         assert text in page, text
     ece = f"{100 * digits_run.evaluation.metrics['ece']:.2f} %"
     assert page.count(ece) >= 2, "the diagram and the row of figures agree"
-    wrong = int(digits_run.evaluation.confusion.sum() - digits_run.evaluation.confusion.trace())
-    assert page.count("data:image/png") == min(24, wrong) + 3 * 12 + 2, "mistakes, batches, looks"
+    confusion = digits_run.evaluation.confusion
+    assert page.count("data:image/png") == page.count('<p class="path"') + 3 * 12 + 2, "wrong ones, batches, looks"
+    suspects = digits_run.evaluation.suspects.joined(evaluate(digits_run, "digits", "val").suspects).labels
+    assert page.count(">labelled <b") == min(24, len(suspects)) > 0
+    above = sum(one.split == "test" for one in suspects[:24])
+    assert page.count("<p>is <b") == min(24, int(confusion.sum() - confusion.trace()) - above)
     assert "could not be used" not in page
 
 

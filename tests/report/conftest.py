@@ -22,7 +22,7 @@ from vitrail.report.data import (
     Reliability,
     ReportData,
 )
-from vitrail.report.pictures import Mistake, Picture, TrainingBatch, TrainingPicture
+from vitrail.report.pictures import Gallery, Mistake, Picture, TrainingBatch, TrainingPicture
 
 BEFORE = (Bin(0.6, 0.7, 5, 0.65, 0.8, (0.4, 0.96)), Bin(0.9, 1.0, 5, 0.98, 0.8, (0.4, 0.96)))
 """The images of `BINS` before a temperature; their error is 0.165."""
@@ -62,6 +62,7 @@ def _make(count: int = 10, name: str = "class {}", side: int = 8, **changes: Any
         Mistake(f"{name}/{number}.png", name, names[(number + 1) % count], 0.9, _picture(side))
         for number, name in enumerate(names[:24])
     ]
+    gallery = {part: changes.pop(part) for part in ("suspects", "mistakes", "looks") if part in changes}
     fields: dict[str, Any] = {
         "title": "flowers",
         "headline": Headline("test", 0.9, (0.85, 0.94), n),
@@ -70,7 +71,7 @@ def _make(count: int = 10, name: str = "class {}", side: int = 8, **changes: Any
         "confusion": confusion,
         "reliability": Reliability(BINS),
         "classes": tuple(_figures(one, 10, 9, 10) for one in names),
-        "mistakes": tuple(mistakes),
+        "gallery": Gallery(**{"mistakes": tuple(mistakes), **gallery}),
         "expense": Expense({"learning": 30.0, "validation": 4.0}, {"Computed in training": "1.23 TFLOP"}),
         "notes": ("model S/16: suits colour images of about 224 pixels on cpu",),
         "settings": {"seed": "0", "recipe.optimizer.lr": "0.002"},

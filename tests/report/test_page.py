@@ -132,8 +132,8 @@ def test_equal_data_give_equal_bytes(make_data, classes):
 def test_a_page_stays_small(make_data):
     assert len(render_report(make_data(10)).encode()) < 150_000
     photos = make_data(200, side=160)
-    assert len(photos.mistakes) == 24
-    assert photos.mistakes[0].picture.kind == "image/jpeg"
+    assert len(photos.gallery.mistakes) == 24
+    assert photos.gallery.mistakes[0].picture.kind == "image/jpeg"
     assert len(render_report(photos).encode()) < 3_000_000, "pictures of noise are the worst case"
     assert len(render_report(make_data(1500)).encode()) < 1_500_000
 
@@ -208,10 +208,10 @@ def test_tiny_pictures_are_enlarged_without_smoothing(make_data, side, tiny):
 
 @pytest.mark.parametrize(("shown", "said"), [(1, "only wrong answer"), (3, "All 3 wrong"), (2, "The 2 of 3 wrong")])
 def test_it_is_said_how_many_mistakes_there_are(make_data, shown, said):
-    data = make_data(3)
+    mistakes = make_data(3).gallery.mistakes
     wrong = 1 if shown == 1 else 3
     confusion = np.diag([9, 9, 9]) + wrong * np.eye(3, k=2, dtype=np.int64)
-    assert said in Reader(render_report(make_data(3, confusion=confusion, mistakes=data.mistakes[:shown]))).words
+    assert said in Reader(render_report(make_data(3, confusion=confusion, mistakes=mistakes[:shown]))).words
 
 
 def test_a_class_without_images_has_dashes(make_data):

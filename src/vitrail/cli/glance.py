@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from vitrail.jobs.digest import Digest
     from vitrail.jobs.probe import ProbeResult
+    from vitrail.jobs.suspects import SuspectLabels
 
 PIPED_WIDTH = 100
 """Columns to lay tables out in where there is no terminal."""
@@ -93,6 +94,8 @@ def _rows(digest: Digest, console: Console) -> list[tuple[str, Any]]:
         ("", _more(metrics)),
         ("calibration", _calibration(metrics)),
     ]
+    if digest.evaluation.suspects:
+        rows.append(("labels", _labels(digest.evaluation.suspects)))
     if "selective" in metrics:
         rows.append(("answered", _selective(metrics["selective"])))
     if digest.validation:
@@ -141,6 +144,15 @@ def _calibration(metrics: dict[str, Any]) -> str:
     before = metrics.get("ece_before", metrics["ece"])
     was = f" ({percent(before, 2)} before the temperature)" if before != metrics["ece"] else ""
     return plain(f"ECE {percent(metrics['ece'], 2)}{was}, NLL {metrics['nll']:.3f}")
+
+
+def _labels(suspects: SuspectLabels) -> tuple[str, str]:
+    """Say how many labels a sure answer contradicts, with a colour if they are more than chance explains."""
+    from vitrail.report.text import mean_count
+
+    expected = f"{mean_count(suspects.expected)} ± {mean_count(suspects.spread)} to be expected"
+    words = f"{len(suspects.labels):,} of {suspects.n:,} contradict a sure answer, {expected}"
+    return (f"{words}: some are likely wrong", "yellow") if suspects.many else (words, "")
 
 
 def _selective(figures: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Which labels are likely wrong: what frozen features say of each image when its own label is kept from them."""
+"""Which labels are likely wrong, by probabilities of images whose own labels had no part in them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,15 @@ class Doubts:
         doubt: (n,) −1 … 1, by how much another class is more probable than the label.
         suggested: (n,) the class that is most probable beside the label.
         suspect: (n,) whether the label is likely wrong.
+        expected: how many suspects there would be on average if labels were drawn with these probabilities.
+        spread: standard deviation of that number.
     """
 
     doubt: npt.NDArray[np.float64]
     suggested: Labels
     suspect: npt.NDArray[np.bool_]
+    expected: float
+    spread: float
 
 
 def doubt_labels(x: npt.NDArray[Any], y: Labels, num_classes: int, seed: int = 0) -> Doubts:
@@ -44,6 +48,19 @@ def doubt_labels(x: npt.NDArray[Any], y: Labels, num_classes: int, seed: int = 0
         seed: of the cut into parts.
 
     Returns:
+        The doubts, by probabilities in which the image's own label has no part.
+    """
+    return doubt_answers(held_out_probabilities(x, y, num_classes, seed), y)
+
+
+def doubt_answers(probabilities: npt.NDArray[np.float64], y: Labels) -> Doubts:
+    """Ask of every label how likely it is by given probabilities.
+
+    Args:
+        probabilities: (n, classes) of images that were not learned from; `expected` needs calibrated ones.
+        y: (n,) labels.
+
+    Returns:
         The doubts. A label is suspect if a class other than it is at least as probable as it usually is for the images
         that bear its name, and more probable than the label.
 
@@ -51,15 +68,22 @@ def doubt_labels(x: npt.NDArray[Any], y: Labels, num_classes: int, seed: int = 0
         C. Northcutt, L. Jiang, I. Chuang, "Confident Learning", JAIR 2021 (arXiv 1911.00068), equation 1, with the
         threshold of each class the mean over its images; ranked by the margin.
     """
-    probabilities = held_out_probabilities(x, y, num_classes, seed)
-    rows = np.arange(len(y))
+    rows, num_classes = np.arange(len(y)), probabilities.shape[1]
     own = probabilities[rows, y]
     usual = np.array([own[y == code].mean() if (y == code).any() else np.inf for code in range(num_classes)])
+    answers = probabilities.max(axis=1)
+    sure = answers[answers >= usual[probabilities.argmax(axis=1)]]
     others = probabilities.copy()
     others[rows, y] = -1
     suggested = others.argmax(axis=1)
     best = others[rows, suggested]
-    return Doubts(best - own, suggested, (best > own) & (best >= usual[suggested]))
+    return Doubts(
+        best - own,
+        suggested,
+        (best > own) & (best >= usual[suggested]),
+        float((1 - sure).sum()),
+        float(np.sqrt((sure * (1 - sure)).sum())),
+    )
 
 
 def held_out_probabilities(x: npt.NDArray[Any], y: Labels, num_classes: int, seed: int) -> npt.NDArray[np.float64]:

@@ -27,6 +27,7 @@ from vitrail.jobs.inference import Outputs, compute_outputs
 from vitrail.jobs.prediction_table import TableFile, prediction_columns
 from vitrail.jobs.predictor import Predictor, load
 from vitrail.jobs.selective import selective_figures, threshold_for
+from vitrail.jobs.suspects import SuspectLabels, suspect_labels
 from vitrail.weights.reference import Reference
 
 
@@ -43,6 +44,7 @@ class Evaluation:
         confusion: (classes, classes), row = true class.
         model: the model file.
         seconds: time it took.
+        suspects: labels that are likely wrong; None for the training split, whose labels may be known by heart.
     """
 
     metrics: dict[str, Any]
@@ -53,6 +55,7 @@ class Evaluation:
     confusion: npt.NDArray[np.int64]
     model: Path
     seconds: float
+    suspects: SuspectLabels | None = None
 
     @property
     def top1(self) -> float:
@@ -63,7 +66,7 @@ class Evaluation:
         """Turn into the object that `evaluate --json` prints.
 
         Returns:
-            The metrics, and split, per_class, bad_files, model, out, seconds.
+            The metrics, and split, per_class, suspects, bad_files, model, out, seconds.
         """
         recall, precision, f1 = per_class(self.confusion)
         rows = zip(self.classes, recall, precision, f1, self.confusion.sum(axis=1), strict=True)
@@ -76,6 +79,7 @@ class Evaluation:
             **self.metrics,
             "split": self.split,
             "per_class": table,
+            **({"suspects": self.suspects.to_json()} if self.suspects else {}),
             "bad_files": bad,
             "model": str(self.model),
             "out": str(self.model.parent),
@@ -240,15 +244,17 @@ def evaluate_split(predictor: Predictor, dataset: Dataset, split: str, clock: fl
     confusion = confusion_matrix(outputs.logits.argmax(axis=1), outputs.labels, len(predictor.classes))
     calibrated = outputs.logits / np.float32(predictor.record.temperature)
     metrics = dict(classification_metrics(calibrated, outputs.labels))
-    metrics |= trust_figures(softmax(calibrated), outputs.labels, confusion)
+    probabilities, names = softmax(calibrated), tuple(samples.names)
+    metrics |= trust_figures(probabilities, outputs.labels, confusion)
     metrics["ece_before"] = expected_calibration_error(softmax(outputs.logits), outputs.labels)
     return Evaluation(
         metrics=metrics,
         split=split,
         classes=predictor.classes,
-        names=tuple(samples.names),
+        names=names,
         outputs=outputs,
         confusion=confusion,
         model=predictor.path,
         seconds=time.perf_counter() - clock,
+        suspects=None if split == "train" else suspect_labels(outputs, probabilities, split, predictor.classes, names),
     )

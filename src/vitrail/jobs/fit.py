@@ -210,7 +210,7 @@ def _resumed(folder: RunFolder, plan: Plan, request: Request) -> Plan:
 
 def _finish(folder: RunFolder, plan: Plan, dataset: Dataset, training: Training) -> Run:
     """Measure the model file that was written, as any later command would, and write the summary."""
-    training.calibrate()
+    validation = training.calibrate()
     predictor = load(folder.path, training.device.type)
     split = "test" if "test" in dataset.splits else "val"
     evaluation = evaluate_split(predictor, dataset, split)
@@ -218,6 +218,6 @@ def _finish(folder: RunFolder, plan: Plan, dataset: Dataset, training: Training)
     training.tell(Finished(split, evaluation.metrics, dict(flat(to_dict(plan)))))
     batches = first_batches(training.loader, training.device)
     device = describe_device(training.device)
-    story = Story(training.seconds, training.notes, batches, device, peak_memory())
+    story = Story(training.seconds, training.notes, batches, device, peak_memory(), validation)
     write_summary(folder, evaluation, plan, dataset, predictor, story)
     return Run(folder.path, evaluation, plan, training.seconds)

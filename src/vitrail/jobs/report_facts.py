@@ -11,6 +11,7 @@ from vitrail.data.dataset import Dataset
 from vitrail.data.loader import Batch
 from vitrail.jobs.plan import Plan
 from vitrail.jobs.predictor import Predictor
+from vitrail.jobs.suspects import SuspectLabels
 
 if TYPE_CHECKING:
     from vitrail.report.data import Expense
@@ -26,6 +27,7 @@ class Story:
         batches: the first of training.
         device: where it was trained, in words.
         memory: bytes that the process has held at most; 0 if unknown.
+        validation: labels of the validation split that are likely wrong; None if nothing is known of it.
     """
 
     seconds: float
@@ -33,6 +35,7 @@ class Story:
     batches: Sequence[Batch] = ()
     device: str = ""
     memory: int = 0
+    validation: SuspectLabels | None = None
 
 
 def expense(records: Sequence[Mapping[str, Any]], cost: Cost, story: Story, testing: float, batch_size: int) -> Expense:

@@ -1,10 +1,10 @@
-"""The pictures of the page of a run: what training saw, and the surest mistakes."""
+"""The pictures of the page of a run: what training saw, doubtful labels, and the surest mistakes."""
 
 from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from vitrail.core.errors import ImageError
-from vitrail.data.dataset import Dataset
+from vitrail.data.dataset import Dataset, Samples
 from vitrail.data.decode import decode
 from vitrail.data.loader import Batch, TrainLoader
 from vitrail.data.picture import picture, picture_of_pixels
@@ -23,11 +23,12 @@ from vitrail.data.spec import ImageSpec
 from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.explain import draw_pictures, telling_images
 from vitrail.jobs.predictor import Predictor
+from vitrail.jobs.suspects import SuspectLabel
 
 if TYPE_CHECKING:
-    from vitrail.report.pictures import Mistake, Picture, TrainingBatch
+    from vitrail.report.pictures import Mistake, Picture, Suspect, TrainingBatch
 
-MAX_MISTAKES = 24
+MAX_MISTAKES = MAX_SUSPECTS = 24
 MAX_BATCHES = 3
 PICTURES_A_BATCH = 12
 MISTAKE_SIDE, TRAINING_SIDE = 160, 112
@@ -37,8 +38,39 @@ LOSSLESS_SIDE = 64
 JPEG_QUALITY = 88
 
 
+def suspect_pictures(
+    labels: Iterable[SuspectLabel], dataset: Dataset, limit: int = MAX_SUSPECTS
+) -> Iterator[tuple[SuspectLabel, Suspect]]:
+    """Show the images whose labels are likely wrong.
+
+    Args:
+        labels: in the order to show them.
+        dataset: where they come from.
+        limit: how many to give.
+
+    Yields:
+        Each with a small picture; an image that is gone by now is passed over.
+    """
+    from vitrail.report.pictures import Suspect
+
+    for one in labels:
+        if limit <= 0:
+            break
+        shown = _shown(dataset.splits[one.split], one.number)
+        if shown:
+            limit -= 1
+            yield (
+                one,
+                Suspect(one.path, one.split, one.label, one.suggested, one.probability, one.label_probability, shown),
+            )
+
+
 def surest_mistakes(
-    evaluation: Evaluation, dataset: Dataset, probabilities: npt.NDArray[np.float64], limit: int = MAX_MISTAKES
+    evaluation: Evaluation,
+    dataset: Dataset,
+    probabilities: npt.NDArray[np.float64],
+    limit: int = MAX_MISTAKES,
+    passed: Container[int] = (),
 ) -> Iterator[Mistake]:
     """Find the wrong answers of which a model was surest.
 
@@ -47,6 +79,7 @@ def surest_mistakes(
         dataset: where the split comes from.
         probabilities: (good, classes), in the order of `evaluation.outputs`.
         limit: how many to give.
+        passed: numbers of images to pass over.
 
     Yields:
         Mistakes with a small picture each, the surest first; an image that is gone by now is passed over.
@@ -61,14 +94,19 @@ def surest_mistakes(
         if limit <= 0:
             break
         number = int(outputs.indices[row])
-        try:
-            image = decode(samples.image(number))
-        except ImageError:
-            continue
-        limit -= 1
-        label, predicted = (evaluation.classes[int(one[row])] for one in (outputs.labels, best))
-        shown = encode(picture(image), MISTAKE_SIDE)
-        yield Mistake(evaluation.names[number], label, predicted, float(confidence[row]), shown)
+        shown = None if number in passed else _shown(samples, number)
+        if shown:
+            limit -= 1
+            label, predicted = (evaluation.classes[int(one[row])] for one in (outputs.labels, best))
+            yield Mistake(evaluation.names[number], label, predicted, float(confidence[row]), shown)
+
+
+def _shown(samples: Samples, number: int) -> Picture | None:
+    """Give a small picture of an image, none if it is gone by now."""
+    try:
+        return encode(picture(decode(samples.image(number))), MISTAKE_SIDE)
+    except ImageError:
+        return None
 
 
 def looks(predictor: Predictor, evaluation: Evaluation, dataset: Dataset) -> Iterator[Picture]:

@@ -20,11 +20,13 @@ from vitrail.jobs.plan import Plan
 from vitrail.jobs.prediction_table import prediction_columns
 from vitrail.jobs.predictor import Predictor
 from vitrail.jobs.report_facts import Story, expense, facts, flat
-from vitrail.jobs.report_pictures import looks, surest_mistakes, training_batches
+from vitrail.jobs.report_pictures import looks, surest_mistakes, suspect_pictures, training_batches
 from vitrail.jobs.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from vitrail.jobs.suspects import SuspectLabels
     from vitrail.report.data import ReportData
+    from vitrail.report.pictures import Gallery
 
 
 def write_summary(
@@ -84,11 +86,33 @@ def _collect(
             risk=report_figures.risk(evaluation, probabilities, record),
         ),
         classes=tuple(report_figures.class_figures(evaluation)),
-        mistakes=tuple(surest_mistakes(evaluation, dataset, probabilities)),
-        looks=tuple(looks(predictor, evaluation, dataset)),
+        gallery=_gallery(evaluation, dataset, predictor, story.validation, probabilities),
         expense=expense(records, cost, story, evaluation.seconds, plan.recipe.batch_size),
         bad=tuple(report_figures.bad_images(folder, evaluation)),
         notes=tuple(dict.fromkeys(story.notes or dataset.notes)),
         settings=dict(flat(to_dict(plan))),
         facts=facts(plan, dataset, predictor),
     )
+
+
+def _gallery(
+    evaluation: Evaluation,
+    dataset: Dataset,
+    predictor: Predictor,
+    validation: SuspectLabels | None,
+    probabilities: npt.NDArray[np.float64],
+) -> Gallery:
+    """Choose the images that the page shows; none of them is both a suspect and a mistake there."""
+    from vitrail.report.pictures import Gallery, Suspects
+
+    suspects, passed, found = None, set(), evaluation.suspects
+    if found:
+        images = {evaluation.split: found.n}
+        if validation and evaluation.split != "val":
+            images, found = {**images, "val": validation.n}, found.joined(validation)
+        chosen = list(suspect_pictures(found.labels, dataset))
+        passed = {label.number for label, _ in chosen if label.split == evaluation.split}
+        shown = tuple(one for _, one in chosen)
+        suspects = Suspects(images, len(found.labels), found.expected, found.spread, found.many, shown)
+    mistakes = tuple(surest_mistakes(evaluation, dataset, probabilities, passed=passed))
+    return Gallery(suspects, mistakes, tuple(looks(predictor, evaluation, dataset)))

@@ -29,6 +29,7 @@ from vitrail.jobs.pace import steps_in
 from vitrail.jobs.plan import Plan, Request, choose_epochs
 from vitrail.jobs.run_folder import RunFolder
 from vitrail.jobs.stop_signals import StopSignals
+from vitrail.jobs.suspects import SuspectLabels, suspect_labels
 from vitrail.jobs.tally import Tally
 from vitrail.train.checkpoint import load_checkpoint, read_record, save_checkpoint
 from vitrail.train.loop import EpochDone, StepDone, TrainState, train_model
@@ -251,15 +252,22 @@ class Training:
         record = {"plan": to_dict(self.plan), "classes": list(self.dataset.classes), "tally": tally}
         save_checkpoint(self.folder.checkpoint, self.state, record)
 
-    def calibrate(self) -> None:
-        """Measure the best weights on the validation split; store the temperature and the risk in the model file."""
+    def calibrate(self) -> SuspectLabels:
+        """Measure the best weights on the validation split; store the temperature and the risk in the model file.
+
+        Returns:
+            Labels of the validation split that are likely wrong.
+        """
         model, record = load_model(self.folder.model)
         engine = build_engine("torch", model, device=str(self.device))
-        outputs = compute_outputs(engine, record.spec, self.dataset.splits["val"])
+        samples = self.dataset.splits["val"]
+        outputs = compute_outputs(engine, record.spec, samples)
         temperature = fit_temperature(outputs.logits, outputs.labels)
-        curve = risk_coverage(softmax(outputs.logits / np.float32(temperature)), outputs.labels)
+        probabilities = softmax(outputs.logits / np.float32(temperature))
+        curve = risk_coverage(probabilities, outputs.labels)
         risk = tuple(zip(curve.thresholds, curve.accepted, curve.wrong, strict=True))
         save_model(self.folder.model, model, replace(record, temperature=temperature, risk=risk))
+        return suspect_labels(outputs, probabilities, "val", self.dataset.classes, samples.names)
 
     def write_bad_files(self, evaluation: Evaluation) -> None:
         """Write `bad_files.csv` for all splits.

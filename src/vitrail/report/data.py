@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from vitrail.report.pictures import Mistake, Picture, TrainingBatch
+from vitrail.report.pictures import Gallery, TrainingBatch
 
 
 @dataclass(frozen=True)
@@ -248,8 +248,7 @@ class ReportData:
         confusion: (classes, classes) counts, row = true class, column = predicted class.
         reliability: how far the probabilities can be trusted.
         classes: figures of each class, in the order of `confusion`.
-        mistakes: the surest first.
-        looks: pictures of what the model looks at, as `draw_look` makes them.
+        gallery: images of which the page speaks one by one.
         expense: time and cost; None if unknown.
         bad: images that could not be used.
         notes: what was decided on the user's behalf, a sentence each.
@@ -264,8 +263,7 @@ class ReportData:
     confusion: npt.NDArray[np.int64]
     reliability: Reliability
     classes: tuple[ClassFigures, ...]
-    mistakes: tuple[Mistake, ...] = ()
-    looks: tuple[Picture, ...] = ()
+    gallery: Gallery = field(default_factory=Gallery)
     expense: Expense | None = None
     bad: tuple[BadImage, ...] = ()
     notes: tuple[str, ...] = ()

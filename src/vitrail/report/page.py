@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib.resources
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import jinja2
@@ -15,7 +15,7 @@ from vitrail.report.confusions import worst_confusions
 from vitrail.report.data import ClassFigures, ReportData
 from vitrail.report.pictures import Picture
 from vitrail.report.risk_plot import draw_risk
-from vitrail.report.text import duration, percent, split_name
+from vitrail.report.text import duration, mean_count, percent, split_name
 
 MAX_CELL_CLASSES = 15
 """With more classes the confusion matrix is drawn by colour alone."""
@@ -54,7 +54,7 @@ def render_report(data: ReportData) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"percent": percent, "split_name": split_name, "duration": duration}
-    environment.filters |= {"source": source, "tiny": is_tiny}
+    environment.filters |= {"source": source, "tiny": is_tiny, "count": mean_count}
     many = len(data.classes) > MAX_CELL_CLASSES
     epochs, kept, names = data.learning.epochs, data.learning.best_epoch, [one.name for one in data.classes]
     trust = data.reliability
@@ -75,6 +75,8 @@ def render_report(data: ReportData) -> str:
         classes=class_rows(data.classes),
         weakest_first=many,
         wrong=int(data.confusion.sum() - data.confusion.trace()),
+        measured=_measured(data.gallery.suspects.images) if data.gallery.suspects else "",
+        doubted=_doubted(data),
         bad=data.bad[:MAX_BAD_ROWS],
     )
 
@@ -130,6 +132,18 @@ def class_rows(classes: Sequence[ClassFigures]) -> list[ClassFigures]:
     if len(classes) <= MAX_CELL_CLASSES:
         return list(classes)
     return sorted(classes, key=lambda one: 2.0 if one.f1 is None else one.f1)[:MAX_CLASS_ROWS]
+
+
+def _measured(images: Mapping[str, int]) -> str:
+    """Say how many images of which splits were measured."""
+    parts = [f"{n:,} {split_name(split)}" for split, n in images.items()]
+    return f"{' and '.join(parts)} image{'' if list(images.values()) == [1] else 's'}"
+
+
+def _doubted(data: ReportData) -> int:
+    """Count the images of the split in the headline that are shown as suspects; their answers are all wrong."""
+    suspects = data.gallery.suspects
+    return sum(one.split == data.headline.split for one in suspects.shown) if suspects else 0
 
 
 def _part(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -68,3 +69,62 @@ class Mistake:
     predicted: str
     probability: float
     picture: Picture
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """Hold an image whose label is likely wrong.
+
+    Args:
+        name: of the image.
+        split: where it belongs.
+        label: the class that was given.
+        suggested: the class that is more probable.
+        probability: of the suggested class.
+        label_probability: of the given one.
+        picture: the image.
+    """
+
+    name: str
+    split: str
+    label: str
+    suggested: str
+    probability: float
+    label_probability: float
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """Hold what is known of labels that are likely wrong.
+
+    Args:
+        images: split → how many of its images were measured.
+        found: how many labels are suspect.
+        expected: how many would be on average, if labels are as right as those of validation.
+        spread: standard deviation of that number.
+        many: whether more were found than chance explains.
+        shown: the likeliest first.
+    """
+
+    images: Mapping[str, int]
+    found: int
+    expected: float
+    spread: float
+    many: bool
+    shown: tuple[Suspect, ...]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Hold the images of which a page speaks one by one.
+
+    Args:
+        suspects: labels that are likely wrong; None if unknown.
+        mistakes: the surest first, without those that are shown as suspects.
+        looks: pictures of what the model looks at, as `draw_look` makes them.
+    """
+
+    suspects: Suspects | None = None
+    mistakes: tuple[Mistake, ...] = ()
+    looks: tuple[Picture, ...] = ()

@@ -58,6 +58,18 @@ def short_count(number: int) -> str:
     return str(number)
 
 
+def mean_count(value: float) -> str:
+    """Write a count that is a mean.
+
+    Args:
+        value: 0 or more.
+
+    Returns:
+        Such as "0.4", "2.9" or "1,328": one digit after the point below 10.
+    """
+    return f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
+
+
 def quantity(value: float, unit: str = "") -> str:
     """Write a large amount with three digits and a prefix.
 
