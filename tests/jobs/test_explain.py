@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from PIL import Image
 
 import vitrail
-from vitrail.analysis import attention_maps
+from vitrail.analysis import attention_maps, gradient_attention
 from vitrail.cli.main import main
 from vitrail.core.errors import ConfigError, DataError, ImageError
 from vitrail.data.pixels import load_pixels
@@ -57,6 +58,75 @@ def test_maps_are_those_of_the_model_on_the_pixels_of_predict(digits_run, with_c
         assert found.last.shape == found.rollout.shape == predictor.model.config.grid
         assert found.prediction == predictor.predict(images[2], top=3)[0]
         assert found.query == ("the class token" if run is with_class_token else "all patches, on average")
+
+
+def test_of_a_class_they_are_those_of_its_logit(with_class_token):
+    predictor = vitrail.load(with_class_token)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 16, 3), dtype=np.uint8)
+    batch = torch.from_numpy(predictor.spec.normalise(predictor.spec.pixels(Image.fromarray(pixels))[None]))
+    found = {name: predictor.explain(pixels, target=name) for name in ("blue", "red")}
+    for name, one in found.items():
+        assert list(one.maps) == ["last", "rollout", "gradient_attention"]
+        assert one.target == name
+        expected = gradient_attention(predictor.model, batch, torch.tensor([predictor.classes.index(name)]))
+        np.testing.assert_array_equal(one.maps["gradient_attention"].values, expected[0].numpy())
+        assert one.to_json()["gradient_attention"][0][0] == pytest.approx(float(expected[0, 0, 0]), rel=1e-6)
+    assert found["red"].to_json()["gradient_attention"] != found["blue"].to_json()["gradient_attention"]
+    unasked = predictor.explain(pixels, method="gradient_attention")
+    assert unasked.target == unasked.prediction.label
+    with pytest.raises(ConfigError, match="unknown map 'last'"):
+        _ = unasked.last
+
+
+def test_one_head_of_one_layer(with_class_token):
+    predictor = vitrail.load(with_class_token)
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    heads = predictor.explain(pixels, method=("heads", "last"), layer=1)
+    assert list(heads.maps) == ["layer_1_head_0", "layer_1_head_1", "last"]
+    assert list(predictor.explain(pixels, layer=1, head=1).maps) == ["layer_1_head_1"]
+    mean = (heads.maps["layer_1_head_0"].values + heads.maps["layer_1_head_1"].values) / 2
+    np.testing.assert_allclose(mean, heads.last, rtol=1e-12)
+    np.testing.assert_allclose(predictor.explain(pixels, layer=1).maps["layer_1"].values, mean, rtol=1e-12)
+
+
+def test_the_map_to_believe_is_that_of_the_probability_of_the_class(with_class_token):
+    """The curves begin with the answer for the image, and end with that for an image without patches."""
+    predictor = vitrail.load(with_class_token)
+    predictor.record = dataclasses.replace(predictor.record, temperature=0.37)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 16, 3), dtype=np.uint8)
+    found = predictor.explain(pixels, target="blue", faithfulness=True)
+    probability = dict(predictor.predict(pixels, top=2)[0].top)["blue"]
+    assert list(found.faithfulness.curves) == list(found.maps)
+    for curves in found.faithfulness.curves.values():
+        assert curves.deletion[0] == curves.insertion[-1] == pytest.approx(probability, abs=1e-6)
+    assert len(found.faithfulness.chance) == 29
+    said = found.to_json()["faithfulness"]
+    assert said["best"] == max(said["maps"], key=lambda name: said["maps"][name]["gain"])
+    assert said["believed"] == (said["best"] if said["maps"][said["best"]]["beats_chance"] else None)
+    for name, row in said["maps"].items():
+        assert row["gain"] == pytest.approx(row["insertion"] - row["deletion"], abs=1e-6)
+        assert row["beats_chance"] == (found.faithfulness.curves[name].gain > said["chance"]["bound"])
+
+
+def test_a_command_asks_for_a_class_and_what_to_believe(with_class_token, tmp_path, capsys):
+    Image.new("RGB", (60, 40), (30, 40, 220)).save(tmp_path / "sky.png")
+    command = ["explain", str(with_class_token.path), str(tmp_path / "sky.png"), "--out", str(tmp_path / "out")]
+    assert main([*command, "--class", "red", "--faithfulness", "--method", "rollout", "gradient_attention"]) == 0
+    path, answer, file, believed = capsys.readouterr().out.strip().split("\t")
+    assert path == str(tmp_path / "sky.png") and "%" in answer and file == str(tmp_path / "out" / "sky.png")
+    assert believed == "no map beats chance" or believed.startswith("believe ")
+    (record,) = json.loads((tmp_path / "out" / "explanations.json").read_text("utf-8"))["explanations"]
+    assert record["target"] == "red"
+    assert {"rollout", "gradient_attention", "faithfulness"} <= record.keys() and "last" not in record
+    for wrong, hint in (
+        (["--class", "rod"], "did you mean red"),
+        (["--layer", "2"], "layers 0 … 1"),
+        (["--head", "7"], "heads 0 … 1"),
+        (["--method", "rollin"], "did you mean rollout"),
+    ):
+        assert main([*command, "--overwrite", *wrong]) == 2
+        assert hint in capsys.readouterr().err
+    assert (tmp_path / "out" / "sky.png").is_file()
 
 
 def test_any_kind_of_image_gives_the_same_answer(digits_run, images, tmp_path):

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import io
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
 
-from vitrail.report.explanation import (
-    COLOURS,
-    MAX_ASPECT,
-    PANEL,
-    WIDE_PANEL,
-    Look,
-    _Page,
-    draw_look,
-    font_families,
-    shrunk,
-)
+from vitrail.report.explanation import PANEL, WIDE_PANEL, Look, _Page, draw_look, font_families
+from vitrail.report.overlay import COLOURS, MAX_ASPECT, SIGNED_COLOURS, coloured, fitted, overlay, shrunk
 
 MAP = np.array([[0.0, 0.0], [0.0, 0.4]])
 RED = (200, 30, 30)
@@ -125,3 +117,36 @@ def test_images_shrink_to_the_panel_and_never_grow(size):
 def test_our_own_font_comes_first():
     assert font_families("abc äöü кот") == ("DejaVu Sans",)
     assert font_families("猫")[0] == "DejaVu Sans"
+
+
+def test_signed_maps_have_0_in_the_middle_and_their_numbers_below():
+    scale = coloured(np.array([[-1.0, 0.0], [0.25, 0.5]]), signed=True)
+    np.testing.assert_allclose(scale.shares, [[0, 0.5], [0.625, 0.75]])
+    assert (scale.low, scale.high) == ("−1", "+1")
+    flat = coloured(np.zeros((2, 2)), signed=True)
+    assert (flat.shares == 0.5).all()
+    plain = coloured(np.array([[1.0, 3.0]]))
+    np.testing.assert_allclose(plain.shares, [[0, 1]])
+    assert (plain.low, plain.high) == ("0.5×", "1.5× the mean")
+
+
+def test_many_maps_stand_in_rows_of_four():
+    maps = {f"layer 1, head {head}": MAP for head in range(6)}
+    picture = drawn(look(40, 40, maps=maps))
+    one = drawn(look(40, 40, maps={"a": MAP}))
+    assert picture.shape[1] < 4 * (PANEL[0] + 40) and picture.shape[0] > 1.7 * one.shape[0]
+
+
+@pytest.mark.parametrize(("width", "height"), [(300, 200), (8, 6), (1, 900), (900, 1)])
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_bare_overlay_covers_the_box_and_veils_the_rest(width, height, signed):
+    image = Image.new("RGB", (width, height), (0, 0, 0))
+    values = np.array([[-1.0, -1.0], [-1.0, -1.0]]) if signed else np.ones((2, 2))
+    made = overlay(image, (width / 4, 0, width, height), values, signed, 320)
+    assert max(made.size) == 320
+    assert made.size == fitted(image, 320).size
+    inside = 255 * np.array(matplotlib.colormaps[SIGNED_COLOURS if signed else COLOURS](0.0)[:3])
+    shown = np.asarray(made).astype(float)
+    np.testing.assert_allclose(shown[-1, -1], 0.4 * 64 + 0.6 * inside, atol=1)
+    if width > 1:
+        np.testing.assert_allclose(shown[0, 0], 64 + 0.62 * (255 - 64), atol=1)

@@ -8,7 +8,8 @@ from typing import Any
 
 from vitrail.jobs.evaluate import open_for
 from vitrail.jobs.events import Listener, silent
-from vitrail.jobs.explain import Explained, draw_explanations, telling_images
+from vitrail.jobs.explain import draw_explanations, telling_images
+from vitrail.jobs.explanation import Explained
 from vitrail.jobs.explanation_folder import ExplanationFolder
 from vitrail.jobs.fit import Run, fit
 from vitrail.jobs.predictor import load

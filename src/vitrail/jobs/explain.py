@@ -1,4 +1,4 @@
-"""Show what a model looks at: attention of the last block and rollout, over the image."""
+"""Show what a model looks at: maps of one method or several, over the image."""
 
 from __future__ import annotations
 
@@ -13,97 +13,27 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from vitrail.analysis.maps import attention_maps, require_attention
+from vitrail.analysis.methods import METHODS, Question
 from vitrail.core.errors import ImageError
+from vitrail.core.table import Table
 from vitrail.data.bands import Bands, Decoded
 from vitrail.data.dataset import Dataset
 from vitrail.data.decode import ImageLike, decode
 from vitrail.data.picture import picture
 from vitrail.evaluation.metrics import softmax
+from vitrail.jobs.device import choose_batch_size, thread_limit
 from vitrail.jobs.evaluate import Evaluation
+from vitrail.jobs.explanation import Explained, Explanation, NamedMap
 from vitrail.jobs.explanation_folder import ExplanationFolder
+from vitrail.jobs.faithful import measure
+from vitrail.jobs.inquiry import USUAL, Inquiry
 from vitrail.jobs.predict import expand_paths
 from vitrail.jobs.prediction import Prediction
 from vitrail.jobs.predictor import Predictor, load
 from vitrail.weights.reference import Reference
 
-Map = npt.NDArray[np.float64]
 TOP = 3
 """Classes named beside a picture."""
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Hold what a model looks at in one image.
-
-    Args:
-        prediction: its answer; without label and probability for a model that has no classes.
-        last: (rows, columns) float64, share of attention that each patch gets in the last block, mean over heads.
-        rollout: (rows, columns) float64, the same by attention rollout over all blocks.
-        box: left, top, right, bottom of the part that the model saw, which the maps cover, in pixels of the image.
-        size: height and width of the image, upright, in pixels.
-        query: who looks, in words: the class token; or, for models that pool the patches, all these on average.
-    """
-
-    prediction: Prediction
-    last: Map
-    rollout: Map
-    box: tuple[float, float, float, float]
-    size: tuple[int, int]
-    query: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Turn into plain data.
-
-        Returns:
-            Keys top, grid, size, box, query, last, rollout.
-        """
-        return {
-            "top": self.prediction.to_json()["top"],
-            "grid": list(self.last.shape),
-            "size": list(self.size),
-            "box": list(self.box),
-            "query": self.query,
-            "last": np.round(self.last, 6).tolist(),
-            "rollout": np.round(self.rollout, 6).tolist(),
-        }
-
-
-@dataclass(frozen=True)
-class Explained:
-    """Hold what became of one image.
-
-    Args:
-        path: the image, as it was named.
-        explanation: what the model looks at; None if the image could not be used.
-        files: pictures written.
-        error: why the image could not be used; None if it could.
-    """
-
-    path: str
-    explanation: Explanation | None
-    files: tuple[Path, ...] = ()
-    error: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Turn into the object that `explain --json` prints.
-
-        Returns:
-            Keys path, label, probability, files, error.
-        """
-        answer = None if self.explanation is None else self.explanation.prediction
-        return {
-            "path": self.path,
-            "label": None if answer is None else answer.label,
-            "probability": None if answer is None else answer.probability,
-            "files": [str(file) for file in self.files],
-            "error": self.error,
-        }
-
-    def record(self) -> dict[str, Any]:
-        """Turn into the entry of `explanations.json`: all numbers, files by their names in the folder."""
-        numbers = {} if self.explanation is None else self.explanation.to_json()
-        return {**self.to_json(), "files": [file.name for file in self.files], **numbers}
 
 
 @dataclass(frozen=True)
@@ -121,23 +51,24 @@ class Subject:
     truth: str | None = None
 
 
-def explain(predictor: Predictor, image: ImageLike, top: int = TOP) -> Explanation:
+def explain(predictor: Predictor, image: ImageLike, inquiry: Inquiry = USUAL, top: int = TOP) -> Explanation:
     """Compute what a model looks at in an image.
 
     Args:
         predictor: the trained model.
         image: path, encoded bytes, PIL image or array, of any size.
+        inquiry: what is asked.
         top: how many classes the prediction names.
 
     Returns:
-        Two maps, the prediction, and where in the image the maps belong.
+        The maps, the prediction, and where in the image the maps belong.
 
     Raises:
         ImageError: if the image cannot be used.
-        ConfigError: if the model has no attention.
+        ConfigError: if the model has no attention, or cannot answer what is asked.
     """
     name = os.fspath(image) if isinstance(image, str | os.PathLike) else ""
-    return _explain(predictor, decode(image), name, top)
+    return _explain(predictor, decode(image), name, inquiry.settled(predictor), top)
 
 
 def explain_paths(
@@ -146,37 +77,37 @@ def explain_paths(
     out: Reference,
     overwrite: bool = False,
     device: str | None = "cpu",
+    inquiry: Inquiry = USUAL,
 ) -> Iterator[Explained]:
     """Draw what a model looks at in images named by path.
 
     Args:
         reference: as for `predict_paths`.
         paths: files, folders (all images below), or glob patterns.
-        out: folder for one picture an image and `explanations.json`.
+        out: folder for one picture an image, `explanations.html`, and the numbers.
         overwrite: replace the explanations in `out`.
         device: where to compute; None or "auto" for the fastest there is.
+        inquiry: what is asked about each.
 
     Returns:
-        What became of each image, in order; consumed as a stream, `explanations.json` is complete when it ends.
+        What became of each image, in order; consumed as a stream, what is about all images is complete when it ends.
 
     Raises:
         WeightsError: if the model cannot be loaded.
         DataError: if a path is missing or holds no image.
-        ConfigError: if the model has no attention, or has classes and yet no answer for an image, or if `out` is in use
-            or cannot be written.
+        ConfigError: if the model has no attention, has classes and yet no answer for an image, or cannot answer what is
+            asked, or if `out` is in use or cannot be written.
         StorageError: if writing fails midway.
     """
     files = expand_paths(paths)
     predictor = load(reference, device)
-    require_attention(predictor.model)
-    if predictor.classes:
-        predictor.require_classifier()
+    settled = inquiry.settled(predictor)
     folder = ExplanationFolder.prepare(Path(out), files, overwrite)
-    return draw_explanations(predictor, (Subject(file, file) for file in files), folder)
+    return draw_explanations(predictor, (Subject(file, file) for file in files), folder, settled)
 
 
 def draw_explanations(
-    predictor: Predictor, subjects: Iterable[Subject], folder: ExplanationFolder
+    predictor: Predictor, subjects: Iterable[Subject], folder: ExplanationFolder, inquiry: Inquiry = USUAL
 ) -> Iterator[Explained]:
     """Draw what a model looks at, one image after another.
 
@@ -184,18 +115,20 @@ def draw_explanations(
         predictor: the trained model.
         subjects: the images.
         folder: where the pictures go.
+        inquiry: what is asked about each.
 
     Yields:
         What became of each image. The index is written at the end, or when the stream is given up.
 
     Raises:
         StorageError: if the disk refuses.
+        ConfigError: if the model has no attention, or cannot answer what is asked.
     """
-    records = []
+    records, inquiry = [], inquiry.settled(predictor)
     try:
         for subject in subjects:
             try:
-                explanation, content = _draw(predictor, subject)
+                explanation, content = _draw(predictor, subject, inquiry)
                 explained = Explained(subject.name, explanation, (folder.write_picture(subject.name, content),))
             except ImageError as error:
                 explained = Explained(subject.name, None, error=error.message)
@@ -236,38 +169,53 @@ def draw_pictures(predictor: Predictor, subjects: Iterable[Subject]) -> Iterator
     Yields:
         One encoded PNG an image; one that cannot be used, or is gone by now, is passed over.
     """
+    inquiry = USUAL.settled(predictor)
     for subject in subjects:
         with suppress(ImageError):
-            yield _draw(predictor, subject)[1]
+            yield _draw(predictor, subject, inquiry)[1]
 
 
-def _draw(predictor: Predictor, subject: Subject) -> tuple[Explanation, bytes]:
+def _draw(predictor: Predictor, subject: Subject, inquiry: Inquiry) -> tuple[Explanation, bytes]:
     from vitrail.report.explanation import Look, draw_look
 
     image = decode(subject.image)
-    explanation = _explain(predictor, image, subject.name, TOP)
-    maps = {"last block": explanation.last, "rollout": explanation.rollout}
+    explanation = _explain(predictor, image, subject.name, inquiry, TOP)
+    maps = {one.title: one.values for one in explanation.maps.values()}
+    signed = frozenset(one.title for one in explanation.maps.values() if one.signed)
+    about = explanation.target if any(METHODS[name].needs_class for name in inquiry.methods) else None
     answers = explanation.prediction.top
-    look = Look(picture(image), explanation.box, maps, answers, explanation.query, subject.truth)
+    look = Look(picture(image), explanation.box, maps, answers, explanation.query, subject.truth, signed, about)
     return explanation, draw_look(look)
 
 
-def _explain(predictor: Predictor, image: Decoded, name: str, top: int) -> Explanation:
+def _explain(predictor: Predictor, image: Decoded, name: str, inquiry: Inquiry, top: int) -> Explanation:
+    """Answer an inquiry that is settled."""
     prediction = Prediction(name, None, None, ())
     if predictor.classes:
         (prediction,) = predictor.predict([_as_array(image)], top)
     if prediction.error is not None:
         raise ImageError(f"{name}: {prediction.error}" if name else prediction.error)
-    spec, model = predictor.spec, predictor.model
-    batch = torch.from_numpy(spec.normalise(spec.pixels(image)[None]))
-    maps = attention_maps(model, batch.to(next(model.parameters()).device))
+    spec, config, pixels = predictor.spec, predictor.model.config, predictor.spec.pixels(image)[None]
+    number = inquiry.target
+    if number is None and predictor.classes:
+        number = predictor.classes.index(prediction.top[0][0])
+    size = choose_batch_size(config, predictor.device)
+    images, black = (
+        torch.from_numpy(spec.normalise(one)).to(predictor.device) for one in (pixels, np.zeros_like(pixels))
+    )
+    target = None if number is None else torch.tensor([number])
+    question = Question(predictor.model, images, black, target, inquiry.layer, inquiry.head, size)
+    with thread_limit(config, size, predictor.device):
+        found = [answer for method in inquiry.methods for answer in METHODS[method].ask(question)]
+    maps = {one.name: NamedMap(one.title, one.map[0].numpy(), one.signed, one.remark) for one in found}
     return Explanation(
         prediction=replace(prediction, path=name),
-        last=maps.last[0].numpy(),
-        rollout=maps.rollout[0].numpy(),
+        maps=Table("map", maps),
         box=spec.seen(image.width, image.height),
         size=(image.height, image.width),
-        query=maps.query,
+        query="the class token" if config.pool.needs_class_token else config.pool.reader,
+        target=None if number is None else predictor.classes[int(number)],
+        faithfulness=measure(predictor, images, int(number or 0), maps, inquiry.fill) if inquiry.faithfulness else None,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from vitrail.core.errors import ConfigError, ImageError
 from vitrail.data.dataset import Samples
 from vitrail.data.decode import ImageLike, ImageList
 from vitrail.data.pixels import Pixels, in_parts, load_pixels, stream_pixels
@@ -140,6 +141,34 @@ def stream_named(
         reasons = {number - start: reason for number, reason in batch.bad}
         yield NamedBatch([names.popleft() for _ in range(count)], outputs, sizes, reasons)
         start += count
+
+
+def stack_rows(batches: Iterable[NamedBatch], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """Put the outputs for all images together.
+
+    Args:
+        batches: in order.
+        shape: of an output, for the case that there is none.
+
+    Returns:
+        (n, …) float32.
+
+    Raises:
+        ImageError: if an image could not be used.
+        ConfigError: if outputs differ in shape.
+    """
+    rows: list[npt.NDArray[np.float32]] = []
+    for batch in batches:
+        for reason in batch.bad.values():
+            raise ImageError(reason)
+        rows += batch.outputs.values()
+    counts = {len(row) for row in rows}
+    if len(counts) > 1:
+        raise ConfigError(
+            f"these images have {min(counts)} … {max(counts)} tokens, which make no array",
+            hint="give one image at a time, stream them (`stream_features`), or take another pool",
+        )
+    return np.stack(rows) if rows else np.empty((0, *shape), dtype=np.float32)
 
 
 def _compute(

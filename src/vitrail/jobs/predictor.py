@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from vitrail.core.errors import ConfigError, ImageError
+from vitrail.core.errors import ConfigError
 from vitrail.data.decode import ImageLike, ImageList
 from vitrail.data.spec import ImageSpec
 from vitrail.engines.build import Engine, build_engine
 from vitrail.evaluation.metrics import softmax
 from vitrail.jobs.device import choose_batch_size, choose_device, choose_workers, thread_limit
 from vitrail.jobs.image_sizes import at_other_sizes
-from vitrail.jobs.inference import NamedBatch, stream_named
+from vitrail.jobs.inference import NamedBatch, stack_rows, stream_named
 from vitrail.jobs.prediction import Embedding, Prediction
 from vitrail.jobs.selective import UNSURE, threshold_for
 from vitrail.models.features import Features
@@ -30,7 +30,7 @@ from vitrail.weights.reference import Reference, model_path
 from vitrail.weights.report import Report
 
 if TYPE_CHECKING:
-    from vitrail.jobs.explain import Explanation
+    from vitrail.jobs.explanation import Explanation
 
 Images = ImageLike | ImageList
 
@@ -92,7 +92,7 @@ class Predictor:
             ConfigError: if the model is no classifier.
             ImageError: if one cannot be used.
         """
-        return self._rows(self.engine, images, (len(self.classes),))
+        return stack_rows(self._batches(self.engine, _listed(images)), (len(self.classes),))
 
     def predict(self, images: Images, top: int = 1, max_error: float | None = None) -> list[Prediction]:
         """Classify images.
@@ -164,7 +164,8 @@ class Predictor:
             ImageError: if an image cannot be used.
         """
         features = Features(self.model, pool)
-        return self._rows(build_engine("torch", features, device=str(self.device)), images, features.shape(self.grid))
+        engine = build_engine("torch", features, device=str(self.device))
+        return stack_rows(self._batches(engine, _listed(images)), features.shape(self.grid))
 
     def stream_features(
         self, images: Iterable[ImageLike] | npt.NDArray[np.uint8], pool: str = "model"
@@ -187,22 +188,38 @@ class Predictor:
             for place, name in enumerate(batch.names):
                 yield Embedding(name, batch.outputs.get(place), batch.bad.get(place), grids.get(place))
 
-    def explain(self, image: ImageLike) -> Explanation:
+    def explain(
+        self,
+        image: ImageLike,
+        method: str | Sequence[str] = (),
+        target: str | int | None = None,
+        layer: int | None = None,
+        head: int | None = None,
+        faithfulness: bool = False,
+    ) -> Explanation:
         """Compute what the model looks at in an image.
 
         Args:
             image: of any size.
+            method: row of `METHODS`, or several; by default attention of the last block and rollout, and more if more
+                is asked, as `Inquiry` says.
+            target: name or number of the class that is asked about; None for the one that the image is taken for.
+            layer: number of a block, from 0.
+            head: number of a head, from 0.
+            faithfulness: whether to measure which map to believe.
 
         Returns:
-            Two maps on the grid of patches, `last` and `rollout`; the prediction; and the box of the image they cover.
+            `maps` on the grid of patches, such as `last` and `rollout`; the prediction; the box that they cover.
 
         Raises:
             ImageError: if the image cannot be used.
-            ConfigError: if the model has no attention.
+            ConfigError: if the model has no attention, or there is no such method, class, layer or head.
         """
         from vitrail.jobs.explain import explain
+        from vitrail.jobs.inquiry import Inquiry
 
-        return explain(self, image)
+        methods = (method,) if isinstance(method, str) else tuple(method)
+        return explain(self, image, Inquiry(methods, target, layer, head, faithfulness))
 
     def require_classifier(self) -> None:
         """Refuse a model that has no answer for an image.
@@ -222,21 +239,6 @@ class Predictor:
 
     def _grid(self, size: tuple[int, int]) -> Grid:
         return self.model.config.grid_of((1, self.model.config.in_chans, *size))
-
-    def _rows(self, engine: Engine, images: Images, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-        """Put the outputs for all images together, each of one shape; a bad image is an error."""
-        rows: list[npt.NDArray[np.float32]] = []
-        for batch in self._batches(engine, _listed(images)):
-            for reason in batch.bad.values():
-                raise ImageError(reason)
-            rows += batch.outputs.values()
-        counts = {len(row) for row in rows}
-        if len(counts) > 1:
-            raise ConfigError(
-                f"these images have {min(counts)} … {max(counts)} tokens, which make no array",
-                hint="give one image at a time, stream them (`stream_features`), or take another pool",
-            )
-        return np.stack(rows) if rows else np.empty((0, *shape), dtype=np.float32)
 
     def _batches(self, engine: Engine, images: Iterable[ImageLike] | npt.NDArray[np.uint8]) -> Iterator[NamedBatch]:
         """Run images through an engine, in batches and threads that suit the model."""

@@ -1,4 +1,4 @@
-"""The picture of what a model looks at: the image, and two maps over it. Plain data in, one PNG out."""
+"""The picture of what a model looks at: the image, and maps over it. Plain data in, one PNG out."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from vitrail.core.files import as_text
+from vitrail.report.overlay import FAINT, MAX_ASPECT, OPACITY, TINY, VEIL, Box, coloured, shrunk
 from vitrail.report.plots import AMBER, BLUE, GREY, style
 from vitrail.report.text import percent
 
@@ -28,21 +29,13 @@ WIDE_PANEL = 760
 """Width of a panel that has a row of its own."""
 WIDE = 2.2
 """Images that are so many times wider than high get a row each."""
-MAX_ASPECT = 16
-"""Longer images are drawn as if they were so many times longer than wide; their lines would vanish otherwise."""
+MAX_ACROSS = 4
+"""Panels side by side, at most."""
 COLUMN = 250
 """Least width of a column, in pixels: its caption needs it."""
-TINY = 64
-"""Images whose longer side is at most this many pixels are enlarged without smoothing."""
-COLOURS = "inferno"
-OPACITY, VEIL = 0.6, 0.62
-FAINT = [64 + value // 2 for value in range(256)]
-"""Greys of an image that a map is laid over: were they black and white, the map's colours would mean little."""
 INK = "#2b2f36"
 PLACEHOLDERS = "Last Resort"
 """A font that comes with matplotlib: a sign of the script in place of each letter."""
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -52,10 +45,12 @@ class Look:
     Args:
         image: grey or colour.
         box: left, top, right, bottom of the part that the model saw, in pixels of the image.
-        maps: title → (rows, columns) of numbers over the box, 0 or more.
+        maps: title → (rows, columns) of numbers over the box.
         answers: classes with their probabilities, best first; none of a model that has no classes.
-        query: who looks, in words that go on after "Attention of".
+        query: who looks, in words that go on after "Attention of"; empty where no map is of attention.
         truth: the true class; None if it is not known.
+        signed: titles of the maps that have numbers below 0.
+        about: the class that a map is about; None if none is about one.
     """
 
     image: Image.Image
@@ -64,6 +59,8 @@ class Look:
     answers: Sequence[tuple[str, float]]
     query: str
     truth: str | None = None
+    signed: frozenset[str] = frozenset()
+    about: str | None = None
 
 
 def draw_look(look: Look) -> bytes:
@@ -82,7 +79,7 @@ def draw_look(look: Look) -> bytes:
         column, across = WIDE_PANEL, 1
     else:
         panel = (round(min(PANEL[0], PANEL[1] / aspect)), round(min(PANEL[0] * aspect, PANEL[1])))
-        column, across = max(COLUMN, panel[0]), panels
+        column, across = max(COLUMN, panel[0]), min(panels, MAX_ACROSS)
     page = _Page(panel, column, across, -(-panels // across), font_families(_all_text(look)))
     with style(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")  # no font of this machine has it
@@ -92,7 +89,7 @@ def draw_look(look: Look) -> bytes:
         for number, (title, values) in enumerate(look.maps.items(), start=1):
             axes = page.axes(figure, number, title)
             _draw_image(axes, look, shrunk(look.image, panel).convert("L").point(FAINT))
-            _draw_map(figure, page, number, axes, look, values)
+            _draw_map(figure, page, number, axes, look, values, title in look.signed)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
     return buffer.getvalue()
@@ -163,7 +160,10 @@ class _Page:
 def _write_answer(figure: Figure, page: _Page, look: Look) -> None:
     """Write the best class large, the next ones and who looks small."""
     seen = "" if _is_whole(look) else "; outside the frame the model saw nothing"
-    page.write(figure, page.MARGIN, page.height - 26, f"Attention of {look.query}{seen}.", 9.5)
+    asked = [f"attention of {look.query}"] if look.query else []
+    asked += [f"gradients of the logit of {_shortened(look.about, 28)}"] if look.about is not None else []
+    foot = "; ".join(asked)
+    page.write(figure, page.MARGIN, page.height - 26, f"{foot[:1].upper()}{foot[1:]}{seen}.", 9.5)
     if not look.answers:
         page.write(figure, page.MARGIN, 14, "What the model looks at", 19, color=BLUE)
         return
@@ -206,39 +206,30 @@ def _draw_image(axes: Axes, look: Look, shown: Image.Image) -> None:
 
 
 def _draw_map(
-    figure: Figure, page: _Page, number: int, axes: Axes, look: Look, values: npt.NDArray[np.float64]
+    figure: Figure,
+    page: _Page,
+    number: int,
+    axes: Axes,
+    look: Look,
+    values: npt.NDArray[np.float64],
+    signed: bool,
 ) -> None:
-    """Lay a map over the part that the model saw; below it, how its colours compare with an even map."""
+    """Lay a map over the part that the model saw; below it, what its colours mean."""
     left, top, right, bottom = look.box
-    relative = values / max(float(values.mean()), np.finfo(np.float64).tiny)
-    low, high = float(relative.min()), float(relative.max())
+    scale = coloured(values, signed)
     limits = axes.get_xlim(), axes.get_ylim()
     smooth = "none" if max(look.image.size) <= TINY else "bilinear"
     axes.imshow(
-        relative, extent=(left, right, bottom, top), aspect="auto", cmap=COLOURS, alpha=OPACITY, interpolation=smooth,
-        vmin=low, vmax=high if high > low else low + 1, zorder=0.5,
+        scale.shares, extent=(left, right, bottom, top), aspect="auto", cmap=scale.colours, alpha=OPACITY,
+        interpolation=smooth, vmin=0, vmax=1, zorder=0.5,
     )  # fmt: skip
     axes.set(xlim=limits[0], ylim=limits[1])
     x, y = page.corner(number)
     middle, y = x + page.panel[0] / 2, y + page.panel[1] + 9
     bar = page.place(figure, middle - 58, y + 2, 70, 8)
-    bar.imshow(np.linspace(0, 1, 64)[None], aspect="auto", cmap=COLOURS, interpolation="bilinear")
-    page.write(figure, middle - 64, y - 1, f"{low:.1f}×", 9, ha="right")
-    page.write(figure, middle + 18, y - 1, f"{high:.1f}× the mean", 9)
-
-
-def shrunk(image: Image.Image, panel: tuple[int, int]) -> Image.Image:
-    """Make an image no larger than where it is drawn.
-
-    Args:
-        image: grey or colour, left as it is.
-        panel: width and height in pixels.
-
-    Returns:
-        The image, smaller in each direction in which it was larger.
-    """
-    size = min(image.width, panel[0]), min(image.height, panel[1])
-    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    bar.imshow(np.linspace(0, 1, 64)[None], aspect="auto", cmap=scale.colours, interpolation="bilinear")
+    page.write(figure, middle - 64, y - 1, scale.low, 9, ha="right")
+    page.write(figure, middle + 18, y - 1, scale.high, 9)
 
 
 def font_families(text: str) -> tuple[str, ...]:
@@ -269,7 +260,8 @@ def _families_for(letters: frozenset[int]) -> tuple[str, ...]:
 
 
 def _all_text(look: Look) -> str:
-    return "".join(_shortened(name, 28) for name, _ in look.answers) + _shortened(look.truth or "", 28)
+    names = [*(name for name, _ in look.answers), look.truth or "", look.about or ""]
+    return "".join(_shortened(name, 28) for name in names)
 
 
 def _shortened(name: str, length: int) -> str:
