@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from vitrail.data.spec import ImageSpec
     from vitrail.jobs.check import check
+    from vitrail.jobs.convert import average
     from vitrail.jobs.evaluate import evaluate
     from vitrail.jobs.fit import fit
     from vitrail.jobs.predictor import Predictor, load
@@ -40,6 +41,7 @@ _HOMES = {
     "analysis": "vitrail.analysis",
     "evaluation": "vitrail.evaluation",
     "Predictor": "vitrail.jobs.predictor",
+    "average": "vitrail.jobs.convert",
     "check": "vitrail.jobs.check",
     "evaluate": "vitrail.jobs.evaluate",
     "fit": "vitrail.jobs.fit",
@@ -63,6 +65,7 @@ __all__ = [
     "VitrailError",
     "WeightsError",
     "__version__",
+    "average",
     "check",
     "create_model",
     "evaluate",

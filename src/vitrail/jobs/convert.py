@@ -1,9 +1,10 @@
-"""Write a model in another format, and keep the file only if it gives the same answers."""
+"""Write a model, or the mean of several, and keep the file only if it gives the same answers."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 
 from vitrail.core.errors import ConfigError, WeightsError
 from vitrail.core.files import storage
+from vitrail.jobs.averaging import average_models
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.weights.formats import FORMATS
 from vitrail.weights.load import load_weights
@@ -34,6 +36,7 @@ class Conversion:
         agreement: part of the images with the same most probable class.
         report: what became of every tensor of the source.
         notes: what the format has no place for.
+        average: reference and sha256 of each model that it is the mean of; empty if it is of one.
     """
 
     out: Path
@@ -42,20 +45,50 @@ class Conversion:
     agreement: float
     report: Report
     notes: tuple[str, ...] = ()
+    average: tuple[dict[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Turn into the object that `convert --json` prints.
 
         Returns:
-            Keys out, format, max_abs_diff, agreement, report, notes.
+            Keys out, format, max_abs_diff, agreement, report, notes; average for a mean.
         """
         return {
             "out": str(self.out), "format": self.format, "max_abs_diff": self.max_abs_diff,
             "agreement": self.agreement, "report": self.report.to_json(), "notes": list(self.notes),
+            **({"average": list(self.average)} if self.average else {}),
         }  # fmt: skip
 
 
-def convert(reference: Reference, out: Reference, format_name: str, variant: str | None = None) -> Conversion:
+def average(references: Sequence[Reference | Any], out: Reference, variant: str | None = None) -> Conversion:
+    """Write the uniform mean of the weights of several models as one model file.
+
+    Args:
+        references: two or more of one architecture, with the same classes and preprocessing; or what `fit` returned.
+        out: file to make; it must not exist.
+        variant: what they are, where their files do not say.
+
+    Returns:
+        What was written; its report says what is worth knowing. The mean is not calibrated.
+
+    Raises:
+        WeightsError: if one cannot be read.
+        ConfigError: if they do not belong together, or `out` exists.
+        StorageError: if the disk refuses.
+    """
+    paths = [getattr(reference, "path", reference) for reference in references]
+    if not paths:
+        raise ConfigError("no model to average was given", hint="give two references or more")
+    return convert(paths[0], out, "vitrail", variant, paths[1:])
+
+
+def convert(
+    reference: Reference,
+    out: Reference,
+    format_name: str,
+    variant: str | None = None,
+    others: Sequence[Reference] | None = None,
+) -> Conversion:
     """Write a model in another format, read it back, and compare logits on random images.
 
     Args:
@@ -63,13 +96,14 @@ def convert(reference: Reference, out: Reference, format_name: str, variant: str
         out: file or folder to make; it must not exist.
         format_name: row of `FORMATS`.
         variant: what the source is, where it does not say.
+        others: models whose weights are averaged with those of `reference`; None to convert it alone.
 
     Returns:
         What was written, and how near it is.
 
     Raises:
         WeightsError: if the format cannot hold the model, or the logits differ; nothing is left behind.
-        ConfigError: if `out` exists.
+        ConfigError: if `out` exists, or the models have no mean.
         StorageError: if the disk refuses.
     """
     row = FORMATS[format_name]
@@ -81,7 +115,10 @@ def convert(reference: Reference, out: Reference, format_name: str, variant: str
         raise ConfigError(f"{target} exists", hint="give another name, or remove it")
     if target.parent.exists() and not target.parent.is_dir():
         raise ConfigError(f"{target.parent} is a file", hint="give another folder")
-    loaded = load_weights(model_path(reference), variant)
+    if others is None:
+        loaded = load_weights(model_path(reference), variant)
+    else:
+        loaded = average_models([reference, *others], variant)
     record = loaded.record
     with storage(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +136,8 @@ def convert(reference: Reference, out: Reference, format_name: str, variant: str
         notes.append(f"the temperature of {record.temperature:g} has no place in it: probabilities are not calibrated")
     if record.config.tokens.dynamic and format_name != "vitrail":
         notes.append("that it takes images of any size has no place in it: say so again where it is loaded")
-    return Conversion(target, format_name, difference, agreement, loaded.report, tuple(notes))
+    parts = () if others is None else tuple(record.training["average"])
+    return Conversion(target, format_name, difference, agreement, loaded.report, tuple(notes), parts)
 
 
 @torch.no_grad()

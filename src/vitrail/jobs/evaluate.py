@@ -139,7 +139,7 @@ def evaluate(
     if table:
         table.check((reference, predictor.path, data), samples)
     evaluation = evaluate_split(predictor, dataset, split, clock)
-    _tell_bad(evaluation, strict, listener)
+    _tell(evaluation, predictor.record.calibrated, strict, listener)
     probabilities = softmax(evaluation.outputs.logits / np.float32(predictor.record.temperature))
     if max_error is not None:
         labels = evaluation.outputs.labels
@@ -149,14 +149,16 @@ def evaluate(
     return evaluation
 
 
-def _tell_bad(evaluation: Evaluation, strict: bool, listener: Listener) -> None:
-    """Say that images could not be used, or stop there."""
+def _tell(evaluation: Evaluation, calibrated: bool, strict: bool, listener: Listener) -> None:
+    """Say that images could not be used, or stop there; say that nobody made the probabilities right."""
     reasons = [reason for _, reason in evaluation.outputs.bad]
     if reasons and strict:
         raise refusal(reasons)
     if reasons:
         counted = f"{evaluation.metrics['n']:,} of {len(evaluation.names):,} images"
         listener(Note(f"measured on {counted}: the others could not be used; the first: {reasons[0]}", True))
+    if not calibrated:
+        listener(Note("not calibrated: probabilities are as the model gives them"))
 
 
 def find_split(dataset: Dataset, split: str) -> Samples:

@@ -54,6 +54,11 @@ class ModelRecord:
     risk: tuple[tuple[float, int, int], ...] = ()
 
     @property
+    def calibrated(self) -> bool:
+        """Whether probabilities were made right on validation images."""
+        return bool(self.risk) or self.temperature != 1
+
+    @property
     def names_classes(self) -> bool:
         """Whether the classes have names, and are not just counted."""
         return not self.training.get(UNNAMED, False)
