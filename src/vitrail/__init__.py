@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vitrail.jobs.convert import average
     from vitrail.jobs.evaluate import evaluate
     from vitrail.jobs.fit import fit
+    from vitrail.jobs.inspect import inspect
     from vitrail.jobs.predictor import Predictor, load
     from vitrail.jobs.probe import probe_features
     from vitrail.models import VisionTransformer, ViTConfig, create_model, list_models
@@ -45,6 +46,7 @@ _HOMES = {
     "check": "vitrail.jobs.check",
     "evaluate": "vitrail.jobs.evaluate",
     "fit": "vitrail.jobs.fit",
+    "inspect": "vitrail.jobs.inspect",
     "list_pretrained": "vitrail.weights.catalogue",
     "load": "vitrail.jobs.predictor",
     "probe_features": "vitrail.jobs.probe",
@@ -70,6 +72,7 @@ __all__ = [
     "create_model",
     "evaluate",
     "fit",
+    "inspect",
     "list_models",
     "list_pretrained",
     "load",

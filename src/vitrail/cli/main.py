@@ -28,6 +28,7 @@ VERBS: Table[str] = Table(
         "predict": "classify images",
         "embed": "compute features of images, for searching, clustering or another classifier",
         "explain": "show what a model looks at",
+        "inspect": "see inside a model: filters, positions, and what attention does in each layer",
         "convert": "write a model in the format of another library, and prove that it answers the same",
         "models": "list the models, with their cost",
     },

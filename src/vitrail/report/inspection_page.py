@@ -1,0 +1,74 @@
+"""The page of an inspection: one HTML file that needs nothing else, not even a network."""
+
+from __future__ import annotations
+
+import base64
+import importlib.resources
+import json
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from vitrail.report.inspection_data import Attended, InspectionData
+from vitrail.report.page import is_tiny, source
+from vitrail.report.pictures import Picture
+
+
+def render_inspection(data: InspectionData) -> str:
+    """Make the page.
+
+    Args:
+        data: what it shows; names may hold anything, they are escaped.
+
+    Returns:
+        A whole HTML document; equal data give equal text.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"inline": lambda panel: Markup(panel.drawing.inline)}
+    return environment.from_string(_part("inspect.html")).render(
+        data=data,
+        style=Markup(_part("style.css") + _part("inspect.css")),
+        script=Markup(_part("inspect.js")),
+        maps=Markup(_json(_maps(data))),
+    )
+
+
+def _maps(data: InspectionData) -> dict[str, Any]:
+    return {
+        "layers": data.layers,
+        "heads": data.heads,
+        "depth": data.depth,
+        "prefix": data.prefix,
+        "images": [_image(one) for one in data.attended],
+    }
+
+
+def _image(one: Attended) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "src": source(one.picture),
+        "size": one.picture.size,
+        "tiny": is_tiny(one.picture),
+        "grid": one.grid,
+        "step": one.step,
+        "sheets": [
+            {
+                "src": source(Picture(sheet.png, (0, 0))),
+                "across": sheet.across,
+                "shares": base64.b64encode(sheet.shares).decode("ascii"),
+            }
+            for sheet in one.sheets
+        ],
+    }
+
+
+def _json(value: Any) -> str:
+    """Write JSON that cannot end the script element it stands in."""
+    return json.dumps(value, ensure_ascii=True).replace("<", "\\u003c")
+
+
+def _part(name: str) -> str:
+    return importlib.resources.files("vitrail.report").joinpath(name).read_text(encoding="utf-8")
