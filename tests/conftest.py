@@ -19,6 +19,7 @@ from hypothesis import settings
 os.environ["MPLBACKEND"] = "Agg"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on busy cores wait for each other: ten times slower
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_CACHE"] = str(Path(__file__).with_name("no-cache"))  # what the user has there must decide nothing
 
 settings.register_profile("vitrail", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("vitrail")

@@ -220,6 +220,23 @@ WRONG = {
         "fewer than shots = 999",
         "shots",
     ),
+    "pattern that matches no layer": (
+        ["fit", "digits", "--model", "{run}", "--recipe", "lora", "--set", "lora.targets=queries"],
+        "lora.targets = 'queries' matches no linear layer",
+        "blocks.0.attn.qkv",
+    ),
+    "duplicates among unreadable files": (["check", "{wrong}/bad"], "not one of the 8 images", "formats"),
+    "equal files among unreadable ones": (["check", "{wrong}/bad", "--exact"], "not one of the 8 images", "formats"),
+    "recipe for weights without a network": (
+        ["fit", "digits", "--recipe", "lora", "--offline"],
+        "made for trained weights",
+        "--model",
+    ),
+    "published weights without a network": (
+        ["fit", "digits", "--model", "deit_tiny_patch16_224.fb_in1k", "--offline"],
+        "hf:timm/deit_tiny_patch16_224.fb_in1k: not whole in the cache",
+        "without --offline",
+    ),
     "unknown probe": (["evaluate", "{run}", "digits", "--probe", "svm"], "svm", "--help"),
     "probe of what it learned": (["evaluate", "{run}", "digits", "--probe", "knn", "--split", "train"], "learn", "val"),
     "shots without a probe": (["evaluate", "{run}", "digits", "--shots", "3"], "--shots", "leave"),
