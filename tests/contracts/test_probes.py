@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import vitrail
-from vitrail.evaluation.metrics import wilson_interval
+from vitrail.evaluation.metrics import balanced_accuracy, wilson_interval
 from vitrail.evaluation.probes import CHOSEN, PROBES, ChosenProbe, FewShotProbe, Labelled
 
 NAMES = [str(digit) for digit in range(10)]
@@ -64,10 +64,14 @@ def test_one_class_is_refused(name, parts):
 def test_the_best_value_is_taken_and_the_strongest_of_equals(name, parts):
     train, val, _ = parts
     probe = CHOSEN[name]
-    found = probe.choose(train, val, NAMES)
+    found, fair = probe.choose(train, val, NAMES), probe.choose(train, val, NAMES, balanced_accuracy)
     scores = list(probe.scores(train.x, train.y, val.x, 10, probe.values))
     accuracies = [(one.argmax(axis=1) == val.y).mean() for one in scores]
-    assert found.top1 == max(accuracies)
+    assert found.score == max(accuracies)
+    assert found.wrong == round((1 - found.score) * len(val.y))
+    recalls = [[(one.argmax(axis=1) == y)[val.y == y].mean() for y in np.unique(val.y)] for one in scores]
+    assert fair.score == pytest.approx(max(np.mean(recalls, axis=1)))
+    assert fair.value == probe.values[int(np.argmax(np.mean(recalls, axis=1)))]
     assert found.value == probe.values[int(np.argmax(accuracies))]
     assert len(set(accuracies)) > 2
 

@@ -9,8 +9,10 @@ import pytest
 
 import vitrail
 from vitrail.cli.main import main
+from vitrail.data.dataset import Dataset
 from vitrail.data.sources import open_dataset
-from vitrail.evaluation.probes import CHOSEN
+from vitrail.evaluation.metrics import SCORES
+from vitrail.evaluation.probes import CHOSEN, Choice
 from vitrail.jobs import baseline
 from vitrail.jobs.baseline import Baseline
 from vitrail.jobs.probe import probe_features
@@ -52,7 +54,8 @@ def test_it_is_what_the_probes_give(tuned, digits_run):
 def test_it_is_in_the_json(tuned):
     run, _ = tuned
     answer = json.loads(json.dumps(run.to_json()))["baseline"]
-    assert answer.keys() == {"accuracies", "best", "n", "tuned", "seconds"}
+    assert answer.keys() == {"figure", "accuracies", "best", "n", "tuned", "seconds"}
+    assert answer["figure"] == "top1"
     assert answer["accuracies"].keys() == set(CHOSEN)
     assert answer["n"] == 144
     records = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
@@ -98,6 +101,24 @@ def test_tuning_that_makes_it_worse_is_a_warning(digits_run, tmp_path):
     assert main(command[1:]) == 0, "the command that is named can be given"
 
 
+def test_where_rare_classes_count_more_balanced_accuracy_is_compared(digits_run, tmp_path):
+    whole = open_dataset("digits", 0)
+    val = whole.splits["val"]
+    rare = val.take(np.flatnonzero((val.labels > 4) | (np.arange(len(val)) % 5 == 0)))
+    data = Dataset("digits", whole.classes, {**whole.splits, "val": rare}, whole.traits)
+    notes: list[str] = []
+    run = vitrail.fit(
+        data, digits_run.path, out=tmp_path / "run", epochs=1, settings={"class_weights": 0.5},
+        listener=lambda event: notes.append(getattr(event, "text", "")),
+    )  # fmt: skip
+    answer = run.to_json()["baseline"]
+    assert answer["figure"] == "balanced_accuracy"
+    (record,) = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert answer["tuned"] == record["val_balanced_accuracy"] != record["val_top1"]
+    assert any(f"% balanced accuracy on {len(rare)} validation images" in note for note in notes)
+    assert any(f"validation balanced accuracy {100 * answer['tuned']:.2f} %, " in note for note in notes)
+
+
 def test_large_sets_are_looked_at_in_part_and_many_classes_without_logistic_regression(
     digits_run, tmp_path, monkeypatch
 ):
@@ -118,6 +139,16 @@ def test_large_sets_are_looked_at_in_part_and_many_classes_without_logistic_regr
     assert counts.min() >= 28
 
 
+def baseline_of(accuracies, n, per_class=50, **fields):
+    """Make a baseline of probes with these accuracies on as many images of two classes, 9 to 1."""
+    found = {}
+    for name, accuracy in accuracies.items():
+        labels = (np.arange(n) >= 0.9 * n).astype(np.int64)
+        predicted = np.where(np.arange(n) < round(accuracy * n), labels, 1 - labels)
+        found[name] = Choice(1.0, *SCORES[fields.get("figure", "top1")](predicted, labels), round(n - accuracy * n))
+    return Baseline(found, n, per_class, 1.0, "vitrail evaluate it", **fields)
+
+
 @pytest.mark.parametrize(
     ("accuracies", "n", "per_class", "words"),
     [
@@ -127,7 +158,7 @@ def test_large_sets_are_looked_at_in_part_and_many_classes_without_logistic_regr
     ],
 )
 def test_prospects(accuracies, n, per_class, words):
-    assert words in Baseline(accuracies, n, per_class, 1.0).prospects()
+    assert words in baseline_of(accuracies, n, per_class).prospects()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +166,14 @@ def test_prospects(accuracies, n, per_class, words):
     [(0.93, "tuning paid", False), (0.905, "than chance", False), (0.899, "did not pay", True)],
 )
 def test_verdicts(after, words, warning):
-    note = Baseline({"knn": 0.8, "linear": 0.9}, 1000, 50, 1.0, "vitrail evaluate it", after).verdict()
+    note = baseline_of({"knn": 0.8, "linear": 0.9}, 1000, tuned=after).verdict()
     assert words in note.text and "90.00 % with frozen features (linear)" in note.text
     assert note.warning is warning
     assert ("`vitrail evaluate it --probe linear`" in note.text) is warning
+
+
+@pytest.mark.parametrize(("after", "words"), [(0.79, "tuning paid"), (0.76, "than chance"), (0.749, "did not pay")])
+def test_verdicts_on_balanced_accuracy_know_how_little_a_rare_class_says(after, words):
+    """Of 100 rare images half are right: the mean of both classes is known to 2.5 points, though n is 1,000."""
+    note = baseline_of({"linear": 0.95}, 1000, figure="balanced_accuracy", tuned=after).verdict()
+    assert words in note.text and f"balanced accuracy {100 * after:.2f} %, 75.00 % with frozen" in note.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 Logits = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+Score = Callable[[Labels, Labels], tuple[float, float]]
+"""(predicted, labels) → how good that is, 0 … 1, and how far it is from the truth, typically."""
 
 
 def softmax(logits: Logits) -> npt.NDArray[np.float64]:
@@ -62,6 +64,20 @@ def standard_error(share: float, n: int) -> float:
     return math.sqrt(max(share * (1 - share), (1 - 1 / n) / n) / n)
 
 
+def accuracy(predicted: Labels, labels: Labels) -> tuple[float, float]:
+    """Say how often predictions are right.
+
+    Args:
+        predicted: (n,).
+        labels: (n,), one at least.
+
+    Returns:
+        The share, 0 … 1, and its standard error.
+    """
+    share = float((predicted == labels).mean())
+    return share, standard_error(share, len(labels))
+
+
 def balanced_accuracy(predicted: Labels, labels: Labels) -> tuple[float, float]:
     """Average the accuracy over the classes that occur, however rare they are.
 
@@ -75,6 +91,9 @@ def balanced_accuracy(predicted: Labels, labels: Labels) -> tuple[float, float]:
     rights = [predicted[labels == label] == label for label in np.unique(labels)]
     errors = [standard_error(float(right.mean()), len(right)) for right in rights]
     return float(np.mean([right.mean() for right in rights])), math.hypot(*errors) / len(rights)
+
+
+SCORES: Mapping[str, Score] = {"top1": accuracy, "balanced_accuracy": balanced_accuracy}
 
 
 def top_k(logits: Logits, labels: Labels, k: int) -> int:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from vitrail.core.table import Table
 from vitrail.evaluation.least_squares import PENALTY, draw_shots, least_squares, require_classes
 from vitrail.evaluation.logistic import logistic_regression
-from vitrail.evaluation.metrics import Labels, confusion_matrix, per_class, top_k, wilson_interval
+from vitrail.evaluation.metrics import Labels, Score, accuracy, confusion_matrix, per_class, top_k, wilson_interval
 from vitrail.evaluation.nearest import neighbour_votes
 
 Scores = npt.NDArray[Any]
@@ -72,11 +72,15 @@ class Choice:
 
     Args:
         value: of the setting.
-        top1: accuracy on the validation images.
+        score: what it was chosen by, on the validation images, 0 … 1.
+        error: how far that is from the true one, typically.
+        wrong: validation images of another class than the answer.
     """
 
     value: float
-    top1: float
+    score: float
+    error: float
+    wrong: int
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,14 @@ class ChosenProbe(Probe):
     values: tuple[float, ...]
     scores: Callable[..., Iterator[Scores]]
 
-    def choose(self, train: Labelled, val: Labelled, classes: Sequence[str]) -> Choice:
+    def choose(self, train: Labelled, val: Labelled, classes: Sequence[str], score: Score = accuracy) -> Choice:
         """Try every value.
 
         Args:
             train: to learn from.
             val: to choose by.
             classes: names of the classes.
+            score: what is to be high.
 
         Returns:
             The best value.
@@ -110,9 +115,14 @@ class ChosenProbe(Probe):
             DataError: if the images to learn from are of one class.
         """
         require_classes(np.bincount(train.y, minlength=len(classes)), classes)
-        tried = zip(self.values, self.scores(train.x, train.y, val.x, len(classes), self.values), strict=True)
-        choices = (Choice(value, top_k(scores, val.y, 1) / max(1, len(val.y))) for value, scores in tried)
-        return max(choices, key=lambda choice: choice.top1)
+        choices = []
+        for value, scores in zip(
+            self.values, self.scores(train.x, train.y, val.x, len(classes), self.values), strict=True
+        ):
+            predicted = scores.argmax(axis=1)
+            figures = score(predicted, val.y) if len(val.y) else (0.0, 0.0)
+            choices.append(Choice(value, *figures, int((predicted != val.y).sum())))
+        return max(choices, key=lambda choice: choice.score)
 
     def measure(
         self, train: Labelled, val: Labelled, measured: Labelled, classes: Sequence[str]
@@ -121,7 +131,7 @@ class ChosenProbe(Probe):
         pool = train if measured is val else train + val
         (scores,) = self.scores(pool.x, pool.y, measured.x, len(classes), (choice.value,))
         yield from probe_metrics(scores, measured.y)
-        yield "chosen", {self.setting: choice.value, "val_top1": choice.top1, "val_n": len(val.y)}
+        yield "chosen", {self.setting: choice.value, "val_top1": choice.score, "val_n": len(val.y)}
 
 
 @dataclass(frozen=True)

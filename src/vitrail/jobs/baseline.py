@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from vitrail.data.dataset import Samples
 from vitrail.data.split import stratified_split
-from vitrail.evaluation.metrics import standard_error
-from vitrail.evaluation.probes import CHOSEN
+from vitrail.evaluation.metrics import SCORES
+from vitrail.evaluation.probes import CHOSEN, Choice
 from vitrail.jobs.events import Note
 from vitrail.jobs.frozen_features import FrozenFeatures
 from vitrail.jobs.plan import Plan
@@ -32,25 +32,37 @@ class Baseline:
     """Hold what probes of the frozen features reach, on validation images.
 
     Args:
-        accuracies: probe → accuracy on the validation images, 0 … 1; one at least.
+        found: probe → how good it is on the validation images; one at least.
         n: validation images.
         per_class: training images a class.
         seconds: time it took.
         command: what measures the features, but for the probe; empty if unknown.
-        tuned: accuracy of the tuned model on the same images; None before.
+        figure: row of `SCORES` that is compared: the one by which training chooses its best weights.
+        tuned: that of the tuned model on the same images; None before.
     """
 
-    accuracies: Mapping[str, float]
+    found: Mapping[str, Choice]
     n: int
     per_class: float
     seconds: float
     command: str = ""
+    figure: str = "top1"
     tuned: float | None = None
 
     @property
+    def accuracies(self) -> dict[str, float]:
+        """Probe → accuracy on the validation images, 0 … 1, balanced if `figure` is."""
+        return {name: choice.score for name, choice in self.found.items()}
+
+    @property
     def best(self) -> str:
-        """The probe that is most often right; of equals the first."""
+        """The probe that is best; of equals the first."""
         return max(self.accuracies, key=self.accuracies.__getitem__)
+
+    @property
+    def words(self) -> str:
+        """What is compared, in words."""
+        return "accuracy" if self.figure == "top1" else self.figure.replace("_", " ")
 
     def prospects(self) -> str:
         """Say whether tuning is likely to pay: a rule of thumb.
@@ -58,7 +70,7 @@ class Baseline:
         Returns:
             A clause.
         """
-        wrong = round(self.n * (1 - self.accuracies[self.best]))
+        wrong = self.found[self.best].wrong
         if wrong < FEW_ERRORS:
             return f"tuning can hardly pay: {wrong} of {self.n:,} validation images are wrong, too few to see a gain"
         if self.per_class < FEW_IMAGES:
@@ -71,22 +83,24 @@ class Baseline:
         Returns:
             A sentence; a warning if the tuned model is worse.
         """
-        before, after = self.accuracies[self.best], self.tuned or 0.0
-        figures = f"validation accuracy {100 * after:.2f} %, {100 * before:.2f} % with frozen features ({self.best})"
+        choice, after = self.found[self.best], self.tuned or 0.0
+        before = choice.score
+        figures = f"{100 * after:.2f} %, {100 * before:.2f} % with frozen features ({self.best})"
+        figures = f"validation {self.words} {figures}"
         if after < before:
             advice = f"`{self.command} --probe {self.best}` measures those; try a smaller lr, or more epochs"
             return Note(f"tuning did not pay: {figures}; {advice}", True)
-        chance = after - before <= standard_error(before, self.n)
+        chance = after - before <= choice.error
         return Note(f"tuning {'changed no more than chance may' if chance else 'paid'}: {figures}")
 
     def to_json(self) -> dict[str, Any]:
         """Turn into plain data.
 
         Returns:
-            accuracies, best, n, tuned, seconds.
+            figure, accuracies, best, n, tuned, seconds.
         """
-        names = ("best", "n", "tuned", "seconds")
-        return {"accuracies": dict(self.accuracies)} | {name: getattr(self, name) for name in names}
+        names = ("figure", "accuracies", "best", "n", "tuned", "seconds")
+        return {name: getattr(self, name) for name in names}
 
 
 def measure_baseline(training: Training) -> Baseline | None:
@@ -113,15 +127,16 @@ def measure_baseline(training: Training) -> Baseline | None:
     if not len(train.y) or not len(val.y):
         return None
     computed = time.perf_counter() - clock
-    accuracies = {
-        name: probe.choose(train, val, dataset.classes).top1
+    figure = "balanced_accuracy" if plan.recipe.balances else "top1"
+    found = {
+        name: probe.choose(train, val, dataset.classes, SCORES[figure])
         for name, probe in CHOSEN.items()
         if name != "linear" or train.x.size * len(dataset.classes) <= MOST_PRODUCTS
     }
     per_class = len(dataset.splits["train"]) / len(dataset.classes)
-    baseline = Baseline(accuracies, len(val.y), per_class, time.perf_counter() - clock, _command(plan))
-    figures = ", ".join(f"{name} {100 * top1:.2f} %" for name, top1 in accuracies.items())
-    told = f"on {baseline.n:,} validation images, learned from {len(train.y):,}"
+    baseline = Baseline(found, len(val.y), per_class, time.perf_counter() - clock, _command(plan), figure)
+    figures = ", ".join(f"{name} {100 * choice.score:.2f} %" for name, choice in found.items())
+    told = f"{baseline.words} on {baseline.n:,} validation images, learned from {len(train.y):,}"
     times = f"{computed:.1f} s for {features.computed:,} features, {baseline.seconds - computed:.1f} s for the probes"
     training.tell(Note(f"frozen features, before any tuning: {figures} {told} ({times})"))
     training.tell(Note(baseline.prospects()))

@@ -166,7 +166,7 @@ def _train(training: Training, request: Request, resume: bool) -> Run:
         write_toml(folder.config, plan, heading)
     training.run(plan, resume)
     if baseline:
-        baseline = replace(baseline, tuned=training.state.best["top1"])
+        baseline = replace(baseline, tuned=training.state.best[baseline.figure])
         training.tell(baseline.verdict())
     run = replace(_finish(folder, plan, training.dataset, training), baseline=baseline)
     training.tell(Note(f"finished: {run.evaluation.split} accuracy {100 * run.top1:.2f} %"))
