@@ -130,6 +130,7 @@ def test_the_layer_contract_can_be_broken(root, tmp_path, monkeypatch, capsys, r
         "report",
         "bench",
         "jobs",
+        "studies",
         "cli",
     ):
         (tmp_path / package / name).mkdir(parents=True)

@@ -29,6 +29,7 @@ VERBS: Table[str] = Table(
         "embed": "compute features of images, for searching, clustering or another classifier",
         "explain": "show what a model looks at",
         "inspect": "see inside a model: filters, positions, and what attention does in each layer",
+        "study": "repeat a study of the ViT paper on a laptop",
         "convert": "write a model in the format of another library, and prove that it answers the same",
         "models": "list the models, with their cost",
     },

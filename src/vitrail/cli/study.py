@@ -1,0 +1,94 @@
+"""`vitrail study`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from vitrail.cli.parser import positive_float, positive_int
+
+if TYPE_CHECKING:
+    from vitrail.studies.run import StudyRun
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags.
+
+    Args:
+        parser: of this verb.
+    """
+    parser.add_argument("name", metavar="NAME", nargs="?", help="which; left out: list the studies")
+    parser.add_argument("--out", metavar="DIR", help="folder, gone on with if it holds runs (default: runs/study-NAME)")
+    parser.add_argument("--minutes", type=positive_float, metavar="N", help="time for everything (default: 20)")
+    parser.add_argument("--data", metavar="DATA", help="data reference (default: the study's)")
+    parser.add_argument("--cells", nargs="+", metavar="CELL", default=[], help="only these, and what they start from")
+    parser.add_argument("--seeds", type=positive_int, metavar="N", help="trainings of each cell (default: by time)")
+    parser.add_argument(
+        "--processes", type=positive_int, metavar="N", help="trainings side by side, one thread each (default: cores)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="forget the runs in --out")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Carry out a study, or list them.
+
+    Args:
+        options: the parsed flags.
+    """
+    from vitrail.cli.console import Console, print_json
+    from vitrail.cli.progress import ended_by_sigterm
+
+    if options.name is None:
+        _list(options.json)
+        return
+    from vitrail.studies.run import run_study
+
+    with ended_by_sigterm(), Console() as console:
+        result = run_study(
+            options.name,
+            out=options.out,
+            data=options.data,
+            minutes=options.minutes,
+            processes=options.processes,
+            seeds=options.seeds,
+            cells=options.cells,
+            overwrite=options.overwrite,
+            listener=console,
+        )
+    if options.json:
+        print_json(result.to_json())
+    else:
+        _print(result)
+
+
+def _list(as_json: bool) -> None:
+    from vitrail.cli.console import print_json
+    from vitrail.studies.table import STUDIES
+
+    rows: list[dict[str, Any]] = [
+        {"study": name, "paper": study.paper.where, "question": study.question, "cells": len(study.laptop.cells)}
+        for name, study in STUDIES.items()
+    ]
+    if as_json:
+        print_json({"studies": rows})
+        return
+    width = max(len(row["study"]) for row in rows)
+    for row in rows:
+        print(f"{row['study']:{width}}  {row['question']} ({row['paper']})")
+
+
+def _print(result: StudyRun) -> None:
+    from vitrail.report.text import duration
+    from vitrail.studies.table import STUDIES
+
+    results, width = result.results, max(len(cell) for cell in result.results.cells)
+    for cell in results.cells:
+        mean = results.mean(cell)
+        if mean.n:
+            low, high = mean.interval()
+            known = f"  {100 * low:6.2f} … {100 * high:6.2f}" if mean.n > 1 else ""
+            print(f"{cell:{width}}  {100 * mean.value:6.2f}{known}  n = {mean.n}")
+    print()
+    for claim, verdict in zip(STUDIES[result.name].claims, result.verdicts, strict=True):
+        print(f"{verdict.kind}: {claim.sentence}")
+    print(f"\n{duration(result.seconds)}; page: {result.page}")
