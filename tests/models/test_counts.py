@@ -169,6 +169,7 @@ def test_dinov2_but_for_its_mask_token(name):
 @pytest.mark.parametrize(("rep", "expected"), [(True, 22_122_472), (False, 21_974_632)], ids=["tanh head", "linear"])
 def test_the_better_baseline(rep, expected):
     assert count("vit_small_patch16_baseline_224", has_logits=rep) == expected
+    assert count(f"vit_small_patch16_baseline{'_tanh' * rep}_224") == expected
 
 
 @pytest.mark.parametrize("name", BIG_VISION)

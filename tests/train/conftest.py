@@ -53,7 +53,7 @@ class Case:
         spec = ImageSpec((8, 8), (0.5,), (0.5,), color="L")
         self.recipe = recipe
         self.loader = TrainLoader(
-            _samples(), spec, recipe.augment, recipe.mix, Traits(), 3, recipe.batch_size, seed, workers=0
+            _samples(), spec, recipe.augment, recipe.mix, Traits(), 3, recipe.batch_size, seed, 0, order=recipe.order
         )
         torch.manual_seed(derived_seed(seed, Stream.INIT))
         model = VisionTransformer(ViTConfig.of(**{**MODEL, **fields}))

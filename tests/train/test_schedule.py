@@ -28,6 +28,12 @@ def test_warm_up_is_a_straight_line_to_the_peak() -> None:
     assert max(values) == values[10] == PEAK and values[0] > 0
 
 
+def test_warm_up_from_a_rate() -> None:
+    values = rates(ScheduleConfig(warmup=0.25, initial=0.2), 40)
+    assert values[:11] == pytest.approx([PEAK * (0.2 + 0.8 * (step + 1) / 11) for step in range(11)])
+    assert values[10:] == rates(ScheduleConfig(warmup=0.25), 40)[10:]
+
+
 @pytest.mark.parametrize("final", [0.0, 0.1, 1.0])
 def test_cosine_is_torchs(final: float) -> None:
     """After a warm-up of 10 steps, 30 more, of which the last reaches the end."""
@@ -79,7 +85,10 @@ def test_up_then_down(decay: str, warmup: float, final: float, total: int) -> No
         assert values[up] == pytest.approx(PEAK) and values[-1] == pytest.approx(final * PEAK, abs=1e-12)
 
 
-@pytest.mark.parametrize(("field", "value"), [("warmup", 1.0), ("warmup", -0.1), ("final", 1.1), ("final", -0.1)])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("warmup", 1.0), ("warmup", -0.1), ("final", 1.1), ("final", -0.1), ("initial", 1.1), ("initial", -0.1)],
+)
 def test_values_out_of_range(field: str, value: float) -> None:
     with pytest.raises(ConfigError, match=field):
         ScheduleConfig(**{field: value})  # type: ignore[arg-type]

@@ -71,7 +71,7 @@ SIGLIP_ROWS = (
 BASELINE: Fields = {
     "img_size": 224, "class_token": False, "position": "sincos_2d", "pool": {"kind": "mean", "norm_after": False},
 }  # fmt: skip
-"""Beyer et al. 2022, "Better plain ViT baselines" (arXiv 2205.01580)."""
+"""Beyer et al. 2022, "Better plain ViT baselines" (arXiv 2205.01580), with a linear head or a tanh layer before it."""
 
 
 def family_rows() -> Iterator[tuple[str, Fields]]:
@@ -100,3 +100,4 @@ def family_rows() -> Iterator[tuple[str, Fields]]:
         yield f"vit_{long}_patch{patch}_siglip_{image}", fields
     for long, size in (("tiny", "Ti"), ("small", "S"), ("base", "B")):
         yield f"vit_{long}_patch16_baseline_224", {**SIZES[size], **BASELINE, "patch_size": 16}
+        yield f"vit_{long}_patch16_baseline_tanh_224", {**SIZES[size], **BASELINE, "patch_size": 16, "has_logits": True}

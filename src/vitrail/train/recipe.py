@@ -64,6 +64,7 @@ class ScheduleConfig:
         warmup: part of all steps spent going up, 0 ≤ part < 1.
         final: learning rate at the end ÷ peak, 0 … 1.
         warmup_steps: most steps spent going up; None for no limit.
+        initial: learning rate from which it goes up ÷ peak, 0 … 1.
 
     Raises:
         ConfigError: for a value out of its range.
@@ -73,12 +74,14 @@ class ScheduleConfig:
     warmup: float = 0.1
     final: float = 0.0
     warmup_steps: int | None = None
+    initial: float = 0.0
 
     def __post_init__(self) -> None:
         require(0 <= self.warmup < 1, "warmup", self.warmup, "0 ≤ part < 1")
         limited = self.warmup_steps is None or self.warmup_steps >= 0
         require(limited, "warmup_steps", self.warmup_steps, "0 or more, or none")
         require(0 <= self.final <= 1, "final", self.final, "0 … 1")
+        require(0 <= self.initial <= 1, "initial", self.initial, "0 … 1")
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ class Recipe:
         precision: "auto" is bfloat16 on GPUs that have it, float32 elsewhere.
         image_size: side in pixels where `--image-size` is not given; None for the model's.
         optimizer: kind, lr, betas, eps, weight_decay, clip, momentum.
-        schedule: decay, warmup, final, warmup_steps.
+        schedule: decay, warmup, final, warmup_steps, initial.
         parts: which parts of the model learn, and how fast.
         objective: what is made small: loss, head_bias, class_weights, logit_adjustment, distillation.
         order: how often an epoch shows an image: balance, repeats.

@@ -25,7 +25,7 @@ def learning_rate(config: ScheduleConfig, peak: float, step: int, total: int) ->
     warmup = round(config.warmup * total)
     warmup = warmup if config.warmup_steps is None else min(warmup, config.warmup_steps)
     if step < warmup:
-        return peak * (step + 1) / (warmup + 1)
+        return config.initial * peak + (1 - config.initial) * (peak * (step + 1) / (warmup + 1))
     progress = (step - warmup) / max(1, total - 1 - warmup)
     shape = {"cosine": 0.5 * (1 + math.cos(math.pi * progress)), "linear": 1 - progress, "constant": 1.0}[config.decay]
     return peak * (config.final + (1 - config.final) * shape)
