@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from vitrail.evaluation import logistic
-from vitrail.evaluation.logistic import logistic_regression
+from vitrail.evaluation.logistic import logistic_head, logistic_regression
 from vitrail.evaluation.metrics import softmax
 
 PENALTIES = (1000.0, 30.0, 1.0)
@@ -47,3 +47,11 @@ def test_a_constant_feature_and_a_class_that_is_absent(digits):
     (plain,) = logistic_regression(x, y, points, 10, (30.0,))
     assert np.abs(softmax(logits)[:, :10] - softmax(plain)).max() < 1e-3
     assert softmax(logits)[:, 10:].max() < 1e-2
+
+
+def test_the_head_is_the_same_classifier_of_the_features_as_they_are(digits):
+    x, y, points = digits
+    weight, bias = logistic_head(x, y, 10, 30.0)
+    (expected,) = logistic_regression(x, y, points, 10, (30.0,))
+    assert weight.shape == (10, x.shape[1])
+    assert np.abs(points @ weight.T + bias - expected).max() < 1e-9

@@ -117,3 +117,23 @@ def test_nothing_is_frozen_that_was_never_trained(quick, tmp_path, recipe):
     with pytest.raises(ConfigError, match="none of the model was trained") as caught:
         vitrail.fit("digits", recipe=recipe, out=tmp_path / "run", **quick)
     assert "--model" in caught.value.hint
+
+
+@pytest.mark.parametrize("recipe", ["finetune", "lora"])
+def test_a_fresh_head_begins_as_the_linear_probe(digits_run, others, tmp_path, recipe):
+    still = {"lr": 1e-12, "batch_size": 16}
+    run = vitrail.fit(others, digits_run.path, recipe, out=tmp_path / "probe", epochs=1, settings=still)
+    assert run.baseline.tuned == run.baseline.accuracies["linear"]
+    still["probe_head"] = False
+    zeros = vitrail.fit(others, digits_run.path, recipe, out=tmp_path / "zeros", epochs=1, settings=still)
+    assert zeros.baseline.tuned < run.baseline.tuned
+
+
+def test_a_head_that_knows_the_classes_is_kept(digits_run, tmp_path):
+    notes: list[str] = []
+    run = vitrail.fit(
+        "digits", digits_run.path, "finetune", out=tmp_path / "run", epochs=1, settings={"lr": 1e-12},
+        listener=lambda event: notes.append(getattr(event, "text", "")),
+    )  # fmt: skip
+    assert np.allclose(tensors(run.path)["head.weight"], tensors(digits_run.path)["head.weight"], atol=1e-9)
+    assert not any("begins as the linear probe" in note for note in notes)

@@ -45,6 +45,25 @@ def logistic_regression(
         yield torch.addmm(bias, asked, weight).detach().numpy()
 
 
+def logistic_head(
+    x: npt.NDArray[Any], y: Labels, num_classes: int, penalty: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Fit the same classifier, and give it as a linear layer of the features as they are.
+
+    Args:
+        x: (n, dim) features to learn from.
+        y: (n,) labels, 0 … num_classes − 1.
+        num_classes: number of classes.
+        penalty: λ, greater than 0.
+
+    Returns:
+        (num_classes, dim) weights and (num_classes,) bias.
+    """
+    points = np.vstack([np.zeros(x.shape[1]), np.eye(x.shape[1])])  # an affine map is known by these
+    (scores,) = logistic_regression(x, y, points, num_classes, (penalty,))
+    return (scores[1:] - scores[0]).T, scores[0]
+
+
 def _minimise(x: Tensor, y: Tensor, weight: Tensor, bias: Tensor, decay: float) -> None:
     search = torch.optim.LBFGS(
         [weight, bias], max_iter=MOST_STEPS, tolerance_grad=TOLERANCE, tolerance_change=0, line_search_fn="strong_wolfe"

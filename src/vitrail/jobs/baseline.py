@@ -16,6 +16,7 @@ from vitrail.jobs.events import Note
 from vitrail.jobs.frozen_features import FrozenFeatures
 from vitrail.jobs.plan import Plan
 from vitrail.jobs.predictor import Predictor
+from vitrail.jobs.probe_head import begin_head, wants_probe_head
 from vitrail.jobs.training import Training
 from vitrail.models.vision_transformer import VisionTransformer
 from vitrail.weights.model_file import ModelRecord
@@ -110,7 +111,8 @@ def measure_baseline(training: Training) -> Baseline | None:
         training: not yet begun; its model has the weights that it starts from.
 
     Returns:
-        The baseline; None where no image can be used, which training will say.
+        The baseline; None where no image can be used, which training will say. A head that is to begin as a probe
+        does so afterwards.
 
     Raises:
         DataError: if the training images that can be used are of one class.
@@ -140,6 +142,9 @@ def measure_baseline(training: Training) -> Baseline | None:
     times = f"{computed:.1f} s for {features.computed:,} features, {baseline.seconds - computed:.1f} s for the probes"
     training.tell(Note(f"frozen features, before any tuning: {figures} {told} ({times})"))
     training.tell(Note(baseline.prospects()))
+    if "linear" in found and wants_probe_head(plan, training.fresh):
+        begin_head(training.state, train, len(dataset.classes), found["linear"].value)
+        training.tell(Note("the head begins as the linear probe of these features"))
     return baseline
 
 

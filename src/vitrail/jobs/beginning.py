@@ -82,7 +82,7 @@ def _take_weights(
     same_classes = loaded.record.classes == classes and not plan.recipe.parts.new_head
     start = take_over(model, loaded.model, same_classes)
     model.load_state_dict(start.state)
-    weights = {**loaded.record.training.get("weights", {}), "adapted": list(start.adapted)}
+    weights = {**loaded.record.training.get("weights", {}), "adapted": list(start.adapted), "fresh": start.fresh}
     licence = [f"licence {weights['licence']}"] if "licence" in weights else []
     for text in (*licence, *loaded.report.lines()[1:], *start.adapted):
         tell(Note(f"{plan.start}: {text}"))

@@ -97,6 +97,11 @@ class Training:
         self.tally = Tally(reading=time.perf_counter() - self.begun)
 
     @property
+    def fresh(self) -> tuple[str, ...]:
+        """Names of the tensors that do not begin as those of the weights that the run starts from."""
+        return tuple(self._weights.get("fresh", ()))
+
+    @property
     def seconds(self) -> float:
         """Time that the run has taken so far, sessions before a resumption included."""
         return self.tally.elapsed + time.perf_counter() - self.begun

@@ -95,6 +95,8 @@ class PartsConfig:
             ÷ that of the first block; of the last block ÷ that of the final norm and the head.
         new_head: whether the head, a tanh layer before it included, is replaced by one of zeros even for the same
             classes.
+        probe_head: whether a head that starts afresh begins as the logistic regression on frozen features that was
+            best on validation, rather than as zeros, which pull at good features until they know better.
         lora: which linear layers learn by thin matrices beside their frozen weights, everything but the head frozen.
 
     Raises:
@@ -102,12 +104,13 @@ class PartsConfig:
 
     Source:
         `layer_decay`: BEiT (arXiv 2106.08254) and MAE (arXiv 2111.06377), appendix A; `new_head`: Dosovitskiy et al.
-        2020, section 3.2.
+        2020, section 3.2; `probe_head`: Kumar et al. 2022 (arXiv 2202.10054).
     """
 
     last_blocks: int | None = None
     layer_decay: float = 1.0
     new_head: bool = False
+    probe_head: bool = False
     lora: LoraConfig = LoraConfig()
 
     def __post_init__(self) -> None:

@@ -13,15 +13,16 @@ _IN_BLOCKS = r"blocks\..*\.(qkv|proj|fc1|fc2)"
 FINETUNE = Recipe(
     batch_size=32,
     ema=0.99,
-    optimizer=OptimizerConfig(lr=3e-4, weight_decay=0.05),
+    optimizer=OptimizerConfig(lr=1e-4, weight_decay=0.05),
     schedule=ScheduleConfig(warmup=0.1),
-    parts=PartsConfig(layer_decay=0.75),
+    parts=PartsConfig(layer_decay=0.75, probe_head=True),
     augment=_GENTLE,
     mix=MixConfig(label_smoothing=0.1),
 )
 """All of the model, the deeper the faster: layer-wise decay, warm-up and a running mean after BEiT (arXiv 2106.08254)
-and MAE (arXiv 2111.06377, table 9), with a rate, batch and variation of our own for hundreds to thousands of images.
-Expected: no published figure, for it is ours. Cost: an epoch is three forward passes."""
+and MAE (arXiv 2111.06377, table 9), with a rate, batch and variation of our own for hundreds to thousands of images;
+the head begins as the linear probe (arXiv 2202.10054). Expected: no published figure, for it is ours. Cost: an epoch is
+three forward passes."""
 
 LINEAR = Recipe(
     batch_size=32,
@@ -38,7 +39,7 @@ LAST_K_BLOCKS = Recipe(
     batch_size=32,
     optimizer=OptimizerConfig(lr=3e-4, weight_decay=0.05),
     schedule=ScheduleConfig(warmup=0.1),
-    parts=PartsConfig(last_blocks=4),
+    parts=PartsConfig(last_blocks=4, probe_head=True),
     augment=_GENTLE,
     mix=MixConfig(label_smoothing=0.1),
 )
@@ -50,7 +51,7 @@ LORA = Recipe(
     batch_size=32,
     optimizer=OptimizerConfig(lr=1e-3, weight_decay=0.0),
     schedule=ScheduleConfig(warmup=0.1),
-    parts=PartsConfig(lora=LoraConfig(_IN_BLOCKS)),
+    parts=PartsConfig(lora=LoraConfig(_IN_BLOCKS), probe_head=True),
     augment=_GENTLE,
     mix=MixConfig(label_smoothing=0.1),
 )
