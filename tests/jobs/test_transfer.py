@@ -13,6 +13,7 @@ from safetensors import safe_open
 
 import vitrail
 from vitrail.core.errors import ConfigError, Interrupted
+from vitrail.jobs.events import Note
 from vitrail.train.checkpoint import read_record
 from vitrail.train.loop import StepDone
 from vitrail.train.recipes import RECIPES
@@ -85,6 +86,16 @@ def test_a_run_of_thin_matrices_that_is_stopped_and_goes_on_writes_the_same_file
     assert written[0] == written[1]
     assert "blocks.0.mlp.fc1.weight" in changed(again, digits_run), "merged"
     assert np.abs(tensors(again.path)["head.weight"]).max() > 0, "the head is saved with it"
+
+
+def test_a_head_on_a_handful_of_images_is_learned_and_warned_of(digits_run, write_digits, tmp_path):
+    told = []
+    data = write_digits(tmp_path / "data", 24, ("train", "train", "val"))
+    run = vitrail.fit(data, digits_run.path, "linear", out=tmp_path / "run", epochs=2, listener=told.append)
+    warnings = [event.text for event in told if isinstance(event, Note) and event.warning]
+    (few,) = [text for text in warnings if text.startswith("only 8 validation images: best weights")]
+    assert few in (run.path / "log.txt").read_text(encoding="utf-8")
+    assert np.isfinite(tensors(run.path)["head.weight"]).all() and changed(run, digits_run) == set()
 
 
 def test_the_papers_recipe_replaces_the_head_and_the_size(digits_run, tmp_path):

@@ -75,7 +75,7 @@ def default_model(
             if tunes:
                 hint = f"{error.hint}; or give a run folder or weights as --model"
                 raise WeightsError(f"the recipe is made for trained weights: {error.message}", hint=hint) from error
-            why = error.message
+            why = f"{error.message}; {error.hint}"
     return variant, [*scratch, f"from scratch: {why} (--model {name} starts from weights: {_size(row)}, {row.licence})"]
 
 

@@ -14,6 +14,7 @@ from vitrail.core.network import network
 from vitrail.core.toml import read_toml, write_toml
 from vitrail.data.dataset import Dataset
 from vitrail.data.sources import open_dataset
+from vitrail.data.sources.listing import plural
 from vitrail.jobs.bad_files import refuse_bad_files
 from vitrail.jobs.baseline import Baseline, measure_baseline
 from vitrail.jobs.check import warn_of_data
@@ -32,6 +33,9 @@ from vitrail.jobs.training import Training
 from vitrail.models.config import ViTConfig
 from vitrail.train.recipe import Recipe
 from vitrail.weights.reference import Reference
+
+FEW_TO_CHOOSE_BY = 10
+"""Validation images below which one of them moves accuracy by more than ten points."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,7 @@ def _logging(folder: RunFolder, listener: Listener) -> Listener:
 def _train(training: Training, request: Request, resume: bool) -> Run:
     folder = training.folder
     warn_of_data(training.dataset, training.tell)
+    _warn_of_chance(training)
     resumed = _resumed(folder, training.plan, request) if resume else None
     baseline = measure_baseline(training) if training.plan.start else None
     plan = resumed or training.fix_steps(request)
@@ -171,6 +176,15 @@ def _train(training: Training, request: Request, resume: bool) -> Run:
     run = replace(_finish(folder, plan, training.dataset, training), baseline=baseline)
     training.tell(Note(f"finished: {run.evaluation.split} accuracy {100 * run.top1:.2f} %"))
     return run
+
+
+def _warn_of_chance(training: Training) -> None:
+    """Warn of validation images so few that what is chosen by them is a draw of lots."""
+    few = len(training.dataset.splits["val"])
+    if few < FEW_TO_CHOOSE_BY:
+        left = "best weights, temperature and what tuning is worth are left to chance"
+        told = f"only {plural(few, 'validation image')}: {left}; give more images, or a val split"
+        training.tell(Note(told, warning=True))
 
 
 def _open(
