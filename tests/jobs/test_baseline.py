@@ -177,3 +177,17 @@ def test_verdicts_on_balanced_accuracy_know_how_little_a_rare_class_says(after, 
     """Of 100 rare images half are right: the mean of both classes is known to 2.5 points, though n is 1,000."""
     note = baseline_of({"linear": 0.95}, 1000, figure="balanced_accuracy", tuned=after).verdict()
     assert words in note.text and f"balanced accuracy {100 * after:.2f} %, 75.00 % with frozen" in note.text
+
+
+def test_at_another_size_it_shares_features_with_evaluate_too(digits_run, write_digits, tmp_path, monkeypatch):
+    """There positions are carried to the other grid on the way, here before training begins."""
+    monkeypatch.setenv("VITRAIL_CACHE", str(tmp_path / "cache"))
+    notes: list[str] = []
+    data = write_digits(tmp_path / "data", 60)
+    larger = vitrail.load(digits_run, image_size=12)
+    assert probe_features(larger, data, "knn", "val").computed > 0
+    vitrail.fit(
+        data, digits_run.path, out=tmp_path / "run", epochs=1, image_size=12, device="cpu",
+        listener=lambda event: notes.append(getattr(event, "text", "")),
+    )  # fmt: skip
+    assert any(" s for 0 features, " in note for note in notes)

@@ -23,7 +23,9 @@ from vitrail.evaluation.probes import Labelled
 from vitrail.jobs.events import Listener, Note, silent
 from vitrail.jobs.feature_store import FeatureStore, Row
 from vitrail.jobs.predictor import Predictor
+from vitrail.models.blank import blank_model
 from vitrail.weights.model_file import tensors_sha256
+from vitrail.weights.start import take_over
 
 AT_ONCE = 2048
 """Images whose features are written together: what an interruption can lose."""
@@ -114,12 +116,16 @@ def _digest(image: ImageLike) -> bytes:
 
 
 def _key(predictor: Predictor, pool: str) -> str:
-    """Hash whatever decides features; the head does not."""
-    state = predictor.model.state_dict()
+    """Hash whatever decides features; the head does not, nor whether positions were carried before or on the way."""
+    model, spec = predictor.model, predictor.spec
+    config, state = model.config.updated(num_classes=0), model.state_dict()
+    if spec.mode != "keep":
+        config = config.updated(img_size=spec.size, dynamic=False)
+        state = take_over(blank_model(config), model, same_classes=False).state
     about = {
-        "architecture": to_dict(predictor.model.config.updated(num_classes=0)),
+        "architecture": to_dict(config),
         "tensors": tensors_sha256({name: value for name, value in state.items() if not name.startswith("head")}),
-        "spec": to_dict(predictor.spec),
+        "spec": to_dict(spec),
         "pool": pool,
         "device": predictor.device.type,
         "versions": [__version__, torch.__version__],
