@@ -172,6 +172,14 @@ def test_what_contradicts_itself_is_refused(digits_run, tmp_path, settings, teac
     assert hint in error.value.hint
 
 
+def test_deits_recipe_wants_a_teacher_and_a_token(digits_run, tmp_path):
+    asked = {"recipe": "deit_distilled", "image_size": 16, "out": tmp_path / "run"}
+    with pytest.raises(ConfigError, match="distillation = hard without a teacher"):
+        vitrail.fit("digits", "deit_tiny_distilled_patch16_224", **asked)
+    with pytest.raises(ConfigError, match="the model has no distillation token"):
+        vitrail.fit("digits", "deit_tiny_patch16_224", teacher=digits_run, **asked)
+
+
 def test_weights_without_a_token_get_none(digits_run, tmp_path):
     run = vitrail.fit("digits", **{**TOKEN, "model": "S/16"}, out=tmp_path / "start", settings=NANO)
     with pytest.raises(ConfigError, match="no distillation token") as error:

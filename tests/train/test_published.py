@@ -11,8 +11,9 @@ import torch
 from vitrail.core.config import to_dict
 from vitrail.models import VisionTransformer, ViTConfig
 from vitrail.models.variants import variant_fields
+from vitrail.train.distillation import Distillation
 from vitrail.train.loop import StepDone, train_model
-from vitrail.train.objective import Classification, bias_heads
+from vitrail.train.objective import Classification, Objective, bias_heads
 from vitrail.train.optimizer import build_optimizer
 from vitrail.train.recipe import Recipe
 from vitrail.train.recipes import RECIPES
@@ -92,6 +93,8 @@ SOURCES: dict[str, dict[str, Any]] = {
         "drop": {"drop_rate": 0.0, "attn_drop_rate": 0.0, "drop_path_rate": 0.2},
     },
 }  # fmt: skip
+HARD = {"distillation": "hard", "temperature": 1.0, "teacher_share": 0.5, "distillation_token": True}
+SOURCES["deit_distilled"] = {**SOURCES["deit"], "objective": {**SOFTMAX, **HARD}}
 """Dosovitskiy et al. 2020, tables 3 and 4, and google-research/vision_transformer; big_vision's configs; the defaults
 of DeiT's main.py, and DeiT III's command for B/16. Whatever is not named is off."""
 
@@ -112,6 +115,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "position": "sincos_2d", "class_token": False, "pool": {"kind": "mean", "norm_after": False},
         "representation_size": 16,
     },
+    "deit_distilled": {"distilled": True},
 }  # fmt: skip
 """What the models of a source have besides, made small."""
 
@@ -144,7 +148,7 @@ def test_matrices_alone_decay_and_all_learn_alike(name: str) -> None:
     names = {id(value): one for one, value in model.named_parameters()}
     for group in build_optimizer(model, recipe.optimizer).param_groups:
         for value in group["params"]:
-            matrix = value.ndim > 1 and names[id(value)] not in ("cls_token", "pos_embed")
+            matrix = value.ndim > 1 and names[id(value)] not in ("cls_token", "dist_token", "pos_embed")
             assert group["weight_decay"] == (recipe.optimizer.weight_decay if matrix else 0), names[id(value)]
             assert group["lr_scale"] == 1
 
@@ -152,10 +156,13 @@ def test_matrices_alone_decay_and_all_learn_alike(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SOURCES if not name.startswith("augreg_")])
 def test_the_first_steps_run(name: str, make_case: Callable[..., Any]) -> None:
-    """With the source's loss, and for `augreg` and `better_plain_s16` with its kind of model."""
+    """With the source's loss, and where `MODELS` says so with its kind of model; the teacher has drawn weights."""
     case = make_case(RECIPES[name], batch_size=8, **MODELS.get(name, {}))
     bias_heads(case.state.model, case.recipe.objective.head_bias)
-    objective = Classification(case.recipe.objective)
+    objective: Objective = Classification(case.recipe.objective)
+    if case.recipe.objective.distillation != "none":
+        teacher = VisionTransformer(case.state.model.config.updated(distilled=False)).eval().requires_grad_(False)
+        objective = Distillation(Classification(case.recipe.objective), case.recipe.objective, teacher)
     events = list(train_model(case.state, case.loader, case.recipe, 200, torch.device("cpu"), objective))
     losses = [event.loss for event in events if isinstance(event, StepDone)]
     assert len(losses) == 200 and all(torch.isfinite(torch.tensor(losses)))
