@@ -22,3 +22,13 @@ def test_too_little_time_is_said_with_what_would_do(capsys, tmp_path):
     arguments = ["study", "position", "--cells", "arrangement, 1-D", "--data", "digits", "--minutes", "0.0001"]
     assert main([*arguments, "--processes", "1", "--out", str(tmp_path / "x")]) == 2
     assert "--minutes" in capsys.readouterr().err
+
+
+def test_the_papers_scale_is_described(capsys):
+    assert main(["study", "position", "--scale", "paper"]) == 0
+    assert "86," in capsys.readouterr().out
+    assert main(["study", "position", "--scale", "paper", "--cells", "1-D", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["cells"]
+    assert row["tokens"] == 197
+    assert main(["study", "position", "--launch"]) == 2
+    assert "--launch" in capsys.readouterr().err

@@ -26,6 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--processes", type=positive_int, metavar="N", help="trainings side by side, one thread each (default: cores)"
     )
+    parser.add_argument(
+        "--scale",
+        choices=("laptop", "paper"),
+        default="laptop",
+        help="paper: say what the paper's own configuration costs, and check it (default: laptop)",
+    )
+    parser.add_argument("--launch", action="store_true", help="with --scale paper: train it, one fit a run")
     parser.add_argument("--overwrite", action="store_true", help="forget the runs in --out")
 
 
@@ -35,11 +42,14 @@ def run(options: argparse.Namespace) -> None:
     Args:
         options: the parsed flags.
     """
-    from vitrail.cli.console import Console, print_json
+    from vitrail.cli.console import Console
     from vitrail.cli.progress import ended_by_sigterm
 
     if options.name is None:
         _list(options.json)
+        return
+    if options.scale == "paper" or options.launch:
+        _full(options)
         return
     from vitrail.studies.run import run_study
 
@@ -55,7 +65,45 @@ def run(options: argparse.Namespace) -> None:
             overwrite=options.overwrite,
             listener=console,
         )
+    _answer(result, options.json)
+
+
+def _full(options: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from vitrail.cli.console import Console, print_json
+    from vitrail.core.errors import UsageError
+    from vitrail.studies.full import describe_full, launch_full
+
+    asked = {"--minutes": options.minutes, "--processes": options.processes, "--overwrite": options.overwrite}
+    idle = [flag for flag, value in asked.items() if value]
+    if idle or options.scale != "paper":
+        raise UsageError(f"{idle[0] if idle else '--launch'} is for the other scale", hint="vitrail study --help")
+    if options.launch:
+        with Console() as console:
+            wish = {"out": options.out, "seeds": options.seeds, "cells": options.cells, "listener": console}
+            result = launch_full(options.name, options.data, **wish)
+        _answer(result, options.json)
+        return
+    rows = describe_full(options.name, options.data, options.cells)
     if options.json:
+        print_json(
+            {"study": options.name, "scale": "paper", "data": options.data, "cells": [asdict(row) for row in rows]}
+        )
+        return
+    width = max(len(row.name) for row in rows)
+    print(f"{'cell':{width}}  {'parameters':>13}  {'MACs':>9}  {'tokens':>6}  epochs  batch  exaFLOPs")
+    for row in rows:
+        cost = f"{row.parameters:>13,}  {row.macs / 1e9:>7.2f} G  {row.tokens:>6}  {row.epochs:>6}  {row.batch_size:>5}"
+        print(f"{row.name:{width}}  {cost}  {'' if row.exaflops is None else f'{row.exaflops:.3g}':>8}")
+    if options.data is None:
+        print("\nwith --data, the data are checked and a training's cost is said; with --launch, it is begun")
+
+
+def _answer(result: StudyRun, as_json: bool) -> None:
+    from vitrail.cli.console import print_json
+
+    if as_json:
         print_json(result.to_json())
     else:
         _print(result)

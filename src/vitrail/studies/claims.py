@@ -84,7 +84,9 @@ def difference(one: str, other: str) -> Mapping[str, float]:
     return {one: 1.0, other: -1.0}
 
 
-def greater(contrasts: Contrasts, metric: str = "", unit: Literal["share", "number"] = "share") -> Judge:
+def greater(
+    contrasts: Contrasts, metric: str = "", unit: Literal["share", "number"] = "share", plus: float = 0.0
+) -> Judge:
     """Test whether every contrast is greater than nothing.
 
     Reproduced: all are, each with p ≤ 0.05 (paired t-test over seeds, one-sided, Holm-corrected over the contrasts).
@@ -94,6 +96,7 @@ def greater(contrasts: Contrasts, metric: str = "", unit: Literal["share", "numb
         contrasts: what is tested.
         metric: name of the figure; "" for the study's.
         unit: how the contrasts are shown.
+        plus: is added to each contrast: with a margin, "not worse by more than that" is tested.
 
     Returns:
         The judge.
@@ -103,7 +106,7 @@ def greater(contrasts: Contrasts, metric: str = "", unit: Literal["share", "numb
         missing = _missing(results, [cell for weights in contrasts.values() for cell in weights])
         if missing:
             return missing
-        means = [mean_of(results.contrast(weights, metric)) for weights in contrasts.values()]
+        means = [mean_of([one + plus for one in results.contrast(weights, metric)]) for weights in contrasts.values()]
         above = holm([one.p_greater() for one in means])
         below = holm([_opposite(one).p_greater() for one in means])
         shown = tuple(
@@ -118,6 +121,22 @@ def greater(contrasts: Contrasts, metric: str = "", unit: Literal["share", "numb
         return Verdict(kind, _few(means), shown, unit)
 
     return judge
+
+
+def alike(one: str, other: str, margin: float, metric: str = "") -> Judge:
+    """Test whether two cells differ by less than a margin, in either direction.
+
+    Args:
+        one: a cell.
+        other: another one.
+        margin: greatest difference that does not matter.
+        metric: name of the figure; "" for the study's.
+
+    Returns:
+        The judge: two one-sided tests, as `greater` does them.
+    """
+    contrasts = {f"margin + ({a} − {b})": difference(a, b) for a, b in ((one, other), (other, one))}
+    return greater(contrasts, metric, plus=margin)
 
 
 def inside(low: float, high: float, cells: Sequence[str], metric: str = "", unit: Literal["share", "number"] = "share"

@@ -48,7 +48,7 @@ SMALL = {"img_size": 16, "patch_size": 4, "embed_dim": 32, "depth": 2, "pool": "
 """The mean of the patches: a class token has no place, so that relative kinds reach it by a detour."""
 PUZZLES = {
     f"arrangement, {name}": Cell(
-        f"arrangement, {name}", {"position": kind, **SMALL}, {"lr": 5e-3, "batch_size": 32}, arrangement, 1, 300
+        f"arrangement, {name}", {"position": kind, **SMALL}, {"lr": 5e-3, "batch_size": 32}, arrangement, 1, 600
     )
     for name, kind in {
         "none": "none", "1-D": "learned_1d", "2-D": "learned_2d", "relative": "relative",

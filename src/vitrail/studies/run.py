@@ -128,7 +128,7 @@ def run_study(
     plan, given = journal.read_plan(), minutes or MINUTES
     try:
         if plan:
-            _refuse_other(plan, name, data, seeds, setup.cells if cells else (), journal)
+            refuse_other(plan, name, data, seeds, setup.cells if cells else (), journal)
             listener(Note(f"{journal.folder}: going on with the plan there ({_announcement(plan)})"))
         else:
             wish = (data or setup.data, given, processes or cores(), seeds, cells)
@@ -186,10 +186,22 @@ def _do_runs(plan: StudyPlan, journal: Journal, processes: int, deadline: float,
         listener(Advanced(f"{plan.study}: runs", len(schedule.done), plan.seeds * len(plan.cells)))
 
 
-def _refuse_other(
+def refuse_other(
     plan: StudyPlan, name: str, data: str | None, seeds: int | None, cells: Sequence[Cell], journal: Journal
 ) -> None:
-    """Refuse to go on with a plan that is not the one asked for."""
+    """Refuse to go on with a plan that is not the one asked for.
+
+    Args:
+        plan: the one in the folder.
+        name: of the study.
+        data: data reference; None for any.
+        seeds: how many; None for any.
+        cells: those wanted; none for any.
+        journal: the folder.
+
+    Raises:
+        ConfigError: if they differ, naming how.
+    """
     wanted = tuple(cell.name for cell in cells if cell.name not in plan.left_out)
     asked: dict[str, tuple[Any, Any]] = {
         "study": (name, plan.study),
