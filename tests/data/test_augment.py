@@ -26,7 +26,7 @@ ERASE, ERASE_AREA, ERASE_RATIO, ERASE_TOP, ERASE_LEFT = range(12, 17)
 PHOTOS = Traits()
 EVERYTHING = AugmentConfig(
     crop_scale=(0.3, 1.0), flip=True, rotate=20, zoom=0.2, shift=0.2, shear=0.2, brightness=0.3, contrast=0.3,
-    rand=RandAugmentConfig(layers=3), erase=0.5,
+    rand=RandAugmentConfig(operations=3), erase=0.5,
 )  # fmt: skip
 
 

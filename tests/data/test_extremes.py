@@ -75,7 +75,9 @@ def test_extreme_sizes_can_be_trained_on(tmp_path: Path, limit: int) -> None:
     for name, size in zip(names, SIZES, strict=True):
         (tmp_path / name).write_bytes(encode(np.full((size[1], size[0], 3), 77, np.uint8), "PNG"))
     samples = Samples(Paths(str(tmp_path), names), np.arange(len(names)) % 2, names)
-    config = AugmentConfig(crop_scale=(0.1, 1.0), flip=True, rotate=5, rand=RandAugmentConfig(layers=1, magnitude=0))
+    config = AugmentConfig(
+        crop_scale=(0.1, 1.0), flip=True, rotate=5, rand=RandAugmentConfig(operations=1, magnitude=0)
+    )
     spec = ImageSpec((16, 16), (0.0,) * 3, (1.0,) * 3)
     loader = TrainLoader(samples, spec, config, MixConfig(), Traits(), 2, 3, 0, workers=0, memory_limit=limit)
     seen = 0

@@ -35,7 +35,7 @@ SPEC = ImageSpec((8, 12), (0.4, 0.5, 0.6), (0.2, 0.3, 0.4), "bilinear")
 CLASSES, COUNT = 5, 43
 EVERYTHING = AugmentConfig(
     crop_scale=(0.3, 1.0), flip=True, rotate=10, zoom=0.1, shift=0.1, shear=0.1, brightness=0.2, contrast=0.2,
-    rand=RandAugmentConfig(layers=2), erase=0.3,
+    rand=RandAugmentConfig(operations=2), erase=0.3,
 )  # fmt: skip
 MIXED = MixConfig(mixup=0.4, cutmix=1.0, probability=0.8, label_smoothing=0.1)
 
@@ -139,7 +139,10 @@ def test_augmentation_is_a_function_of_the_sample(noise: Samples) -> None:
 
 def test_memory_and_files_give_the_same_batches(noise: Samples) -> None:
     """But for random crops, which are taken out of the whole file where it is decoded anew."""
-    fields = {"augment": AugmentConfig(flip=True, rotate=20, rand=RandAugmentConfig(layers=2), erase=0.2), "mix": MIXED}
+    fields = {
+        "augment": AugmentConfig(flip=True, rotate=20, rand=RandAugmentConfig(operations=2), erase=0.2),
+        "mix": MIXED,
+    }
     files, memory = make(noise, **fields), make(noise, **fields, memory_limit=COUNT * 8 * 12 * 3)
 
     assert files.pixels is None and memory.pixels is not None and memory.pixels.shape == (COUNT, 8, 12, 3)

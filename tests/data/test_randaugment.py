@@ -105,7 +105,7 @@ def test_timms_magnitude_varies_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     layers = plan_layers(config, uniform(0, Stream.AUGMENT, 0, range(30_000), config.draws))
     ours = layers.amounts[layers.changes == "rotate"]
 
-    assert config.layers == 2 and turn.prob == SCALES["timm"].chance
+    assert config.operations == 2 and turn.prob == SCALES["timm"].chance
     assert abs((layers.changes == "identity").mean() - 0.5) < 0.01 and abs(len(seen) / 4000 - 0.5) < 0.035
     assert np.allclose(
         np.quantile(np.abs(ours), [0.05, 0.5, 0.9]), np.quantile(np.abs(seen), [0.05, 0.5, 0.9]), atol=0.2
@@ -272,7 +272,7 @@ def test_colours_are_changed_layer_after_layer_in_those_that_drew_it() -> None:
 
 
 def test_augment_applies_the_layers_drawn() -> None:
-    config = AugmentConfig(rand=RandAugmentConfig(layers=1, magnitude=10))
+    config = AugmentConfig(rand=RandAugmentConfig(operations=1, magnitude=10))
     pixels = torch.from_numpy(np.concatenate([pictures(24, 24)] * 4))
     numbers = np.full((8, config.draws), 0.5)
     numbers[:, 17] = (VITRAIL.index("solarize") + 0.5) / 14
@@ -289,7 +289,7 @@ def test_augment_applies_the_layers_drawn() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("layers", -1),
+        ("operations", -1),
         ("magnitude", 31.0),
         ("magnitude", -1.0),
         ("spread", -0.1),

@@ -40,7 +40,7 @@ def run(data, tmp_path_factory):
         "--set",
         "depth=1",
         "batch_size=16",
-        "rand.layers=1",
+        "rand.operations=1",
         "brightness=0.1",
         "crop_scale=[0.8,1.0]",
         "erase=0.2",

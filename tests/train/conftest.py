@@ -32,7 +32,7 @@ EVERYTHING = Recipe(
     batch_size=8,
     ema=0.9,
     optimizer=OptimizerConfig(lr=3e-3),
-    augment=AugmentConfig(flip=True, rotate=10, shift=0.1, rand=RandAugmentConfig(layers=1), erase=0.2),
+    augment=AugmentConfig(flip=True, rotate=10, shift=0.1, rand=RandAugmentConfig(operations=1), erase=0.2),
     mix=MixConfig(mixup=0.4, cutmix=1.0, probability=0.7, label_smoothing=0.1),
 )
 

@@ -27,7 +27,7 @@ NOTHING_DROPPED = {"drop_rate": 0.0, "attn_drop_rate": 0.0, "drop_path_rate": 0.
 
 def big_vision(epochs: int, batch: int, objective: dict[str, Any], randaug: tuple[int, int], mixup: float) -> Any:
     """What `vit_i1k.py` and `vit_s16_i1k.py` share: wd 1e-4 in each step at a rate of 1e-3 is 0.1 of the rate."""
-    rand = {"scale": "big_vision", "layers": randaug[0], "magnitude": randaug[1], "spread": 0.0}
+    rand = {"scale": "big_vision", "operations": randaug[0], "magnitude": randaug[1], "spread": 0.0}
     return {
         "epochs": epochs, "batch_size": batch, "image_size": 224, "ema": 0.0,
         "optimizer": {
@@ -74,7 +74,7 @@ SOURCES: dict[str, dict[str, Any]] = {
         },
         "augment": {
             "crop_scale": [0.08, 1.0], "crop_ratio": 0.75, "flip": True, "erase": 0.25, "erase_fill": "noise",
-            "rand": {"scale": "timm", "layers": 2, "magnitude": 9.0, "spread": 0.5},
+            "rand": {"scale": "timm", "operations": 2, "magnitude": 9.0, "spread": 0.5},
         },
         "mix": {"mixup": 0.8, "cutmix": 1.0, "probability": 1.0, "label_smoothing": 0.1},
         "objective": SOFTMAX, "order": {"repeats": 3}, "drop": {**NOTHING_DROPPED, "drop_path_rate": 0.1},

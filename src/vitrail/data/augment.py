@@ -44,7 +44,7 @@ class AugmentConfig:
         brightness: largest relative change, either way.
         contrast: largest relative change, either way.
         saturation: largest relative change, either way; of three channels only.
-        rand: RandAugment: scale, layers, magnitude, spread.
+        rand: RandAugment: scale, operations, magnitude, spread.
         erase: chance that a random rectangle is blanked, 0 … 1.
         erase_fill: what fills it: one level ("flat"), or normal noise of the spec's mean and std ("noise").
         three_augment: whether each image is made grey, solarized or blurred (DeiT III), before its levels are changed.

@@ -171,9 +171,9 @@ class RandAugmentConfig:
 
     Args:
         scale: what a magnitude means, a row of `SCALES`: "vitrail", "timm" or "big_vision".
-        layers: changes of each image, 0 or more.
+        operations: changes of each image, one after the other, 0 or more.
         magnitude: their level, 0 … 30; "vitrail" and "timm" have no more than 10.
-        spread: standard deviation of the level about the magnitude, 0 or more; each layer of each image draws its own.
+        spread: standard deviation of the level about the magnitude, 0 or more; each draws its own.
 
     Raises:
         ConfigError: for a value out of its range.
@@ -183,20 +183,20 @@ class RandAugmentConfig:
     """
 
     scale: Literal["vitrail", "timm", "big_vision"] = "vitrail"
-    layers: int = 0
+    operations: int = 0
     magnitude: float = 9.0
     spread: float = 0.0
 
     def __post_init__(self) -> None:
         require(self.scale in SCALES, "scale", self.scale, ", ".join(SCALES))
-        require(self.layers >= 0, "layers", self.layers, "0 or more")
+        require(self.operations >= 0, "operations", self.operations, "0 or more")
         require(0 <= self.magnitude <= 30, "magnitude", self.magnitude, "0 … 30")
         require(0 <= self.spread < math.inf, "spread", self.spread, "0 or more")
 
     @property
     def draws(self) -> int:
         """How many random numbers one sample needs."""
-        return self.layers * (6 if self.spread else SCALES[self.scale].draws)
+        return self.operations * (6 if self.spread else SCALES[self.scale].draws)
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ def plan_layers(config: RandAugmentConfig, numbers: Numbers) -> Layers:
     """
     scale, batch = SCALES[config.scale], len(numbers)
     names = np.array(list(scale.amounts))
-    drawn = numbers[:, : config.draws].reshape(batch, config.layers, -1 if config.layers else 2)
+    drawn = numbers[:, : config.draws].reshape(batch, config.operations, -1 if config.operations else 2)
     which, sign = (drawn[..., 0] * len(names)).astype(np.int64), np.where(drawn[..., 1] < 0.5, -1.0, 1.0)
     level = np.full(which.shape, config.magnitude)
     changes, places = names[which], np.zeros((*which.shape, 2))

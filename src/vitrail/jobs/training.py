@@ -82,7 +82,7 @@ class Training:
         self.objective = begin_objective(plan, dataset, device, self.tell)
         self.bad = BadFiles(folder, self.tell)
         self.bad.add("train", self.loader.bad.values())
-        if plan.spec.color == "bands" and plan.recipe.augment.rand.layers:
+        if plan.spec.color == "bands" and plan.recipe.augment.rand.operations:
             self.tell(Note(f"RandAugment's changes of colour are left out: images have {plan.spec.channels} channels"))
         model, self._weights = begin_model(plan, dataset.classes, self.tell)
         self.state = TrainState.start(model.to(device), plan.recipe)

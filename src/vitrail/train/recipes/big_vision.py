@@ -25,14 +25,14 @@ LEVELS: dict[str, tuple[int, float, float]] = {
     "strong1": (2, 20, 0.5),
     "strong2": (2, 20, 0.8),
 }
-"""Level of augmentation → layers and magnitude of RandAugment, α of mixup. "light1" varies a little: see `SCALES`."""
+"""Level → operations and magnitude of RandAugment, α of mixup. "light1" varies a little: see `SCALES`."""
 
 _OPTIMIZER = OptimizerConfig(lr=1e-3, betas=(0.9, 0.999), weight_decay=0.1, clip=1.0)
 _SCHEDULE = ScheduleConfig(decay="cosine", warmup=0.2, warmup_steps=10_000)
 
 
-def _varied(layers: int, magnitude: float) -> AugmentConfig:
-    rand = RandAugmentConfig("big_vision", layers, magnitude)
+def _varied(operations: int, magnitude: float) -> AugmentConfig:
+    rand = RandAugmentConfig("big_vision", operations, magnitude)
     return AugmentConfig(crop_scale=(0.05, 1.0), flip=True, rand=rand)
 
 
@@ -45,7 +45,7 @@ def augreg(level: str) -> Recipe:
     Returns:
         The recipe for ImageNet, without regularisation.
     """
-    layers, magnitude, mixup = LEVELS[level]
+    operations, magnitude, mixup = LEVELS[level]
     return Recipe(
         epochs=300,
         batch_size=4096,
@@ -53,7 +53,7 @@ def augreg(level: str) -> Recipe:
         optimizer=_OPTIMIZER,
         schedule=_SCHEDULE,
         objective=ObjectiveConfig(loss="sigmoid", head_bias=-6.9),
-        augment=_varied(layers, magnitude),
+        augment=_varied(operations, magnitude),
         mix=MixConfig(mixup=mixup),
         drop=DropConfig(),
     )

@@ -28,7 +28,7 @@ DEIT = Recipe(
     augment=AugmentConfig(
         crop_scale=(0.08, 1.0),
         flip=True,
-        rand=RandAugmentConfig("timm", layers=2, magnitude=9, spread=0.5),
+        rand=RandAugmentConfig("timm", operations=2, magnitude=9, spread=0.5),
         erase=0.25,
         erase_fill="noise",
     ),

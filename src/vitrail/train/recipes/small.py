@@ -32,7 +32,9 @@ PHOTOS = Recipe(
     ema=0.999,
     optimizer=OptimizerConfig(lr=1e-3, weight_decay=0.05),
     schedule=ScheduleConfig(warmup=0.1),
-    augment=AugmentConfig(crop_scale=(0.3, 1.0), flip=True, rand=RandAugmentConfig(layers=2, magnitude=9), erase=0.1),
+    augment=AugmentConfig(
+        crop_scale=(0.3, 1.0), flip=True, rand=RandAugmentConfig(operations=2, magnitude=9), erase=0.1
+    ),
     mix=MixConfig(mixup=0.2, cutmix=1.0, probability=0.5, label_smoothing=0.1),
 )
 """Photographs."""
