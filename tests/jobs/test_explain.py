@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pyarrow import parquet
 
 import vitrail
 from vitrail.analysis import attention_maps, gradient_attention
@@ -18,6 +19,8 @@ from vitrail.data.pixels import load_pixels
 from vitrail.jobs.explain import explain_paths
 from vitrail.jobs.explanation_folder import ExplanationFolder
 from vitrail.weights.model_file import ModelRecord, save_model
+
+ABOUT_ALL = {"explanations.json", "explanations.html", "explanations.parquet"}
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +129,9 @@ def test_a_command_asks_for_a_class_and_what_to_believe(with_class_token, tmp_pa
     ):
         assert main([*command, "--overwrite", *wrong]) == 2
         assert hint in capsys.readouterr().err
-    assert (tmp_path / "out" / "sky.png").is_file()
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {*ABOUT_ALL, "sky.png", "faithfulness.parquet"}
+    assert main([*command, "--overwrite"]) == 0
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {*ABOUT_ALL, "sky.png"}
 
 
 def test_any_kind_of_image_gives_the_same_answer(digits_run, images, tmp_path):
@@ -175,7 +180,10 @@ def test_every_image_gets_a_picture_of_its_own_and_errors_stay_in_place(digits_r
     assert "broken" in found[1].error
     names = [file.name for one in found for file in one.files]
     assert names == ["1.png", "1-2.png", "1.x.png", "1-2-2.png"]
-    assert {file.name for file in out.iterdir()} == {*names, "explanations.json"}
+    assert {file.name for file in out.iterdir()} == {*names, *ABOUT_ALL}
+    page = (out / "explanations.html").read_text("utf-8")
+    assert page.count('<section class="card">') == 4 and "a/broken.png" in page
+    assert parquet.read_table(out / "explanations.parquet").num_rows == 4 * 2 * found[0].explanation.last.size
     for name in names:
         with Image.open(out / name) as picture:
             assert picture.format == "PNG"
@@ -213,7 +221,7 @@ def test_overwriting_replaces_own_files_only(digits_run, images, tmp_path):
         explain_paths(digits_run.path, images, out)
     (found,) = explain_paths(digits_run.path, [str(out / "1.x-2.png")], out, overwrite=True)
     assert [file.name for file in found.files] == ["1.x-2-2.png"]
-    assert {file.name for file in out.iterdir()} == {"explanations.json", "mine.png", "1.x-2.png", "1.x-2-2.png"}
+    assert {file.name for file in out.iterdir()} == {*ABOUT_ALL, "mine.png", "1.x-2.png", "1.x-2-2.png"}
     with pytest.raises(ConfigError, match="one of the inputs"):
         explain_paths(digits_run.path, [str(found.files[0])], out, overwrite=True)
     assert found.files[0].is_file()

@@ -31,7 +31,6 @@ from vitrail.jobs.predictor import load
 from vitrail.jobs.report_facts import Story, expense
 from vitrail.jobs.report_figures import confidence_bins, reliability
 from vitrail.jobs.report_pictures import (
-    encode,
     first_batches,
     plain_pixels,
     surest_mistakes,
@@ -40,6 +39,7 @@ from vitrail.jobs.report_pictures import (
 )
 from vitrail.jobs.run_folder import RunFolder
 from vitrail.jobs.summary import write_summary
+from vitrail.jobs.thumbnail import encode
 from vitrail.train.loop import StepDone
 
 

@@ -22,7 +22,7 @@ Score: TypeAlias = Callable[[Images], Tensor]
 """Images → (images,) how much a model believes in the class that is asked about, such as its probability."""
 Numbers: TypeAlias = npt.NDArray[np.float64]
 
-STEPS = 16
+STEPS = 10
 RISK = 0.05
 """How often, at most, random orders would be taken for a map worth believing."""
 

@@ -80,6 +80,7 @@ class Method:
     """Describe a way of making maps.
 
     Args:
+        title: for people, without a capital.
         ask: makes them.
         shows: what they show, and what they cannot show, in sentences.
         needs_attention: whether the model must have a block.
@@ -89,6 +90,7 @@ class Method:
         require: refuses to go on if a package is missing.
     """
 
+    title: str
     ask: Callable[[Question], list[Answer]]
     shows: str
     needs_attention: bool = True
@@ -140,33 +142,39 @@ METHODS: Table[Method] = Table(
     "method",
     {
         "last": Method(
+            "last block",
             _last,
             "How much attention each patch gets in the last block, mean over heads. It knows no class, and by the last "
             "block a token holds more than the patch that it began as.",
         ),
         "rollout": Method(
+            "rollout",
             _rollout,
             "The attention of all blocks multiplied, the residual connection counted as half: where information can "
             "have come from. It knows no class, and nothing of what values and MLPs do with what they get.",
         ),
         "attention": Method(
+            "attention of a layer",
             _attention,
             "How much attention each patch gets in one layer, by one head or the mean over heads. It knows no class.",
             takes_layer=True,
             takes_head=True,
         ),
         "heads": Method(
+            "heads of a layer",
             _heads,
             "The same for every head of one layer, one map each.",
             takes_layer=True,
         ),
         "gradient_attention": Method(
+            "gradient-weighted attention",
             _gradient_attention,
             "The part of the attention of all blocks that raises the logit of the class. It cannot show what speaks "
             "against the class, nor what goes through the MLPs alone.",
             needs_class=True,
         ),
         "integrated_gradients": Method(
+            "integrated gradients",
             _integrated_gradients,
             "What the pixels of each patch add to the logit of the class, or take from it, on the way from a black "
             "image. It needs no attention. Black pixels get nothing, whatever they mean, and neighbours can cancel.",

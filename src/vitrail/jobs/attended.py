@@ -13,7 +13,7 @@ from vitrail.core.errors import ConfigError
 from vitrail.data.picture import picture_of_pixels
 from vitrail.data.pixels import Pixels
 from vitrail.jobs.predictor import Predictor
-from vitrail.jobs.report_pictures import encode
+from vitrail.jobs.thumbnail import encode
 from vitrail.models.config import TokenConfig, ViTConfig
 from vitrail.report.attention_sheets import Sheet, coarsened, draw_sheet
 from vitrail.report.inspection_data import Attended

@@ -12,7 +12,7 @@ from vitrail.data.dataset import Samples
 from vitrail.data.decode import ImageLike, decode
 from vitrail.data.picture import picture
 from vitrail.data.sources.listing import UNSPLIT
-from vitrail.jobs.report_pictures import encode
+from vitrail.jobs.thumbnail import encode
 from vitrail.report.check_data import Card, CheckData, Section, Shown
 from vitrail.report.check_page import render_check
 from vitrail.report.pictures import Picture

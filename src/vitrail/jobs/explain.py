@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +25,16 @@ from vitrail.jobs.device import choose_batch_size, thread_limit
 from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.explanation import Explained, Explanation, NamedMap
 from vitrail.jobs.explanation_folder import ExplanationFolder
+from vitrail.jobs.explanation_tables import curves_table, maps_table
 from vitrail.jobs.faithful import measure
 from vitrail.jobs.inquiry import USUAL, Inquiry
 from vitrail.jobs.predict import expand_paths
 from vitrail.jobs.prediction import Prediction
 from vitrail.jobs.predictor import Predictor, load
-from vitrail.weights.reference import Reference
+from vitrail.weights.reference import MODEL_NAME, Reference
+
+if TYPE_CHECKING:
+    from vitrail.report.explanation import Look
 
 TOP = 3
 """Classes named beside a picture."""
@@ -124,18 +128,26 @@ def draw_explanations(
         StorageError: if the disk refuses.
         ConfigError: if the model has no attention, or cannot answer what is asked.
     """
-    records, inquiry = [], inquiry.settled(predictor)
+    from vitrail.jobs.explanation_page import ExplanationGathering
+    from vitrail.report.explanation import draw_look
+
+    inquiry = inquiry.settled(predictor)
+    done: list[Explained] = []
+    gathering = ExplanationGathering(model_title(predictor), inquiry)
     try:
         for subject in subjects:
             try:
-                explanation, content = _draw(predictor, subject, inquiry)
-                explained = Explained(subject.name, explanation, (folder.write_picture(subject.name, content),))
+                explanation, look = _look(predictor, subject, inquiry)
+                file = folder.write_picture(subject.name, draw_look(look))
+                gathering.add(subject.name, file.name, explanation, look)
+                done.append(Explained(subject.name, explanation, (file,)))
             except ImageError as error:
-                explained = Explained(subject.name, None, error=error.message)
-            records.append(explained.record())
-            yield explained
+                gathering.fail(subject.name, error.message)
+                done.append(Explained(subject.name, None, error=error.message))
+            yield done[-1]
     finally:
-        folder.write_index(records)
+        folder.write_index([one.record() for one in done])
+        folder.write_rest(gathering.render(), maps_table(done), curves_table(done))
 
 
 def telling_images(evaluation: Evaluation, dataset: Dataset) -> Iterator[Subject]:
@@ -169,23 +181,39 @@ def draw_pictures(predictor: Predictor, subjects: Iterable[Subject]) -> Iterator
     Yields:
         One encoded PNG an image; one that cannot be used, or is gone by now, is passed over.
     """
+    from vitrail.report.explanation import draw_look
+
     inquiry = USUAL.settled(predictor)
     for subject in subjects:
         with suppress(ImageError):
-            yield _draw(predictor, subject, inquiry)[1]
+            yield draw_look(_look(predictor, subject, inquiry)[1])
 
 
-def _draw(predictor: Predictor, subject: Subject, inquiry: Inquiry) -> tuple[Explanation, bytes]:
-    from vitrail.report.explanation import Look, draw_look
+def model_title(predictor: Predictor) -> str:
+    """Name a model in a page.
+
+    Args:
+        predictor: the model.
+
+    Returns:
+        The folder of its run, or its file.
+    """
+    path = predictor.path.absolute()
+    return path.parent.name if path.name == MODEL_NAME else path.name
+
+
+def _look(predictor: Predictor, subject: Subject, inquiry: Inquiry) -> tuple[Explanation, Look]:
+    from vitrail.report.explanation import Look
 
     image = decode(subject.image)
     explanation = _explain(predictor, image, subject.name, inquiry, TOP)
     maps = {one.title: one.values for one in explanation.maps.values()}
     signed = frozenset(one.title for one in explanation.maps.values() if one.signed)
-    about = explanation.target if any(METHODS[name].needs_class for name in inquiry.methods) else None
+    rows = [METHODS[name] for name in inquiry.methods]
+    about = explanation.target if any(row.needs_class for row in rows) else None
+    query = explanation.query if any(row.needs_attention for row in rows) else ""
     answers = explanation.prediction.top
-    look = Look(picture(image), explanation.box, maps, answers, explanation.query, subject.truth, signed, about)
-    return explanation, draw_look(look)
+    return explanation, Look(picture(image), explanation.box, maps, answers, query, subject.truth, signed, about)
 
 
 def _explain(predictor: Predictor, image: Decoded, name: str, inquiry: Inquiry, top: int) -> Explanation:

@@ -1,4 +1,4 @@
-"""The folder that `explain` leaves behind: one picture an image, and the numbers of all of them."""
+"""The folder that `explain` leaves behind: one picture an image, a page, and the numbers of all of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from vitrail.core.errors import ConfigError, StorageError
 from vitrail.core.files import storage, write_atomically
 
 INDEX_NAME = "explanations.json"
+PAGE_NAME, MAPS_NAME, CURVES_NAME = "explanations.html", "explanations.parquet", "faithfulness.parquet"
 MAX_NAME = 200
 """Bytes of a picture's name before its number and suffix; file systems allow 255 in all."""
 
@@ -78,7 +79,7 @@ class ExplanationFolder:
         return [file for file in files if file.is_file()]
 
     def clear(self) -> None:
-        """Remove the index and the pictures it names, and nothing else.
+        """Remove the index, the pictures it names, the page and the tables, and nothing else.
 
         Raises:
             StorageError: if the disk refuses.
@@ -86,6 +87,8 @@ class ExplanationFolder:
         with storage(self.path):
             for file in self.own_files():
                 file.unlink()
+            for name in (PAGE_NAME, MAPS_NAME, CURVES_NAME) if self.index.is_file() else ():
+                (self.path / name).unlink(missing_ok=True)
             self.index.unlink(missing_ok=True)
 
     def write_picture(self, name: str, content: bytes) -> Path:
@@ -122,3 +125,18 @@ class ExplanationFolder:
         """
         lines = ",".join("\n" + json.dumps(record, ensure_ascii=False) for record in records)
         write_atomically(self.index, f'{{"explanations": [{lines}\n]}}\n')
+
+    def write_rest(self, page: str, maps: bytes, curves: bytes | None) -> None:
+        """Write what is about all images.
+
+        Args:
+            page: the HTML.
+            maps: the table of maps.
+            curves: the table of curves; None for none.
+
+        Raises:
+            StorageError: if the disk refuses.
+        """
+        for name, content in ((PAGE_NAME, page), (MAPS_NAME, maps), (CURVES_NAME, curves)):
+            if content is not None:
+                write_atomically(self.path / name, content)

@@ -24,6 +24,7 @@ from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.explain import draw_pictures, telling_images
 from vitrail.jobs.predictor import Predictor
 from vitrail.jobs.suspects import SuspectLabel
+from vitrail.jobs.thumbnail import encode
 
 if TYPE_CHECKING:
     from vitrail.report.pictures import Mistake, Picture, Suspect, TrainingBatch
@@ -33,9 +34,6 @@ MAX_BATCHES = 3
 PICTURES_A_BATCH = 12
 MISTAKE_SIDE, TRAINING_SIDE = 160, 112
 """Pictures are shown at most this many pixels wide and high."""
-LOSSLESS_SIDE = 64
-"""Pictures of at most this many pixels a side are kept as they are; larger ones are compressed as photographs."""
-JPEG_QUALITY = 88
 
 
 def suspect_pictures(
@@ -199,25 +197,3 @@ def weighed_labels(target: npt.NDArray[np.float32], classes: Sequence[str]) -> t
     least = float(target.min())
     kept = [number for place, number in enumerate(order.tolist()) if place == 0 or target[number] > least + 1e-3]
     return tuple((classes[number], float(target[number])) for number in kept)
-
-
-def encode(image: Image.Image, side: int) -> Picture:
-    """Make a picture small enough for a page.
-
-    Args:
-        image: grey or colour; left as it is.
-        side: pixels that the longer side may have.
-
-    Returns:
-        PNG up to `LOSSLESS_SIDE`, JPEG beyond.
-    """
-    from vitrail.report.pictures import Picture
-
-    small = image.copy()
-    small.thumbnail((side, side))
-    file = io.BytesIO()
-    if max(small.size) <= LOSSLESS_SIDE:
-        small.save(file, format="PNG", optimize=True)
-    else:
-        small.save(file, format="JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
-    return Picture(file.getvalue(), small.size)
