@@ -16,7 +16,7 @@ def test_the_learned_table_gives_its_cosines(make, fields):
     table = model.pos_embed[0, -PATCHES:].double()
     expected = cosine_similarity(table[:, None], table[None], dim=-1).reshape(*GRID, *GRID)
     torch.testing.assert_close(found.tiles, expected, rtol=0, atol=1e-12)
-    assert (found.layer, found.turned, position_bias(model)) == (0, False, None)
+    assert (found.layer, found.turned, position_bias(model)) == (None, False, None)
 
 
 def test_learned_2d_is_the_mean_of_two_axes_where_rows_and_columns_are_as_long(make):
@@ -41,7 +41,7 @@ def test_sines_have_the_cosines_that_are_published(make):
 
 def test_turned_queries_keep_the_mean_cosine_of_the_angles(make):
     (found,) = position_similarity(make(position={"kind": "rope_2d", "temperature": 9.0}, embed_dim=32))
-    assert (found.layer, found.turned) == (0, True)
+    assert (found.layer, found.turned) == (None, True)
     omega = 2 * torch.pi * torch.tensor([1.0, 1 / 3], dtype=torch.float64)
     row, column = (2 / side * torch.arange(side, dtype=torch.float64) for side in GRID)
     waves = [(omega * (place[:, None, None] - place[None, :, None])).cos().mean(dim=-1) for place in (row, column)]
@@ -53,7 +53,7 @@ def test_turned_queries_keep_the_mean_cosine_of_the_angles(make):
 def test_every_layer_has_its_own_or_all_have_one(make, at):
     model = make(position={"kind": "learned_1d", "at": at})
     found = position_similarity(model)
-    assert [one.layer for one in found] == ([1, 2, 3] if at == "every_layer" else [0])
+    assert [one.layer for one in found] == ([0, 1, 2] if at == "every_layer" else [None])
     table = [one.pos_embed.detach()[0, 1:].double() for one in model.position.by_layer]
     for one, rows in zip(found, table, strict=False):
         assert float(one.tiles[0, 1, 1, 2]) == pytest.approx(float(cosine_similarity(rows[1], rows[5], dim=0)))

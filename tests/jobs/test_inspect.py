@@ -91,7 +91,7 @@ def test_numbers_are_those_of_the_analysis(done, model, folder):
     weights = list(attention_weights(predictor.model, images))
     distance = torch.cat([attention_distance(one, (2, 3), 4) for one in weights])
     found = table(out, "attention_distance")
-    assert (found["layer"], found["head"]) == ([1, 1, 2, 2], [1, 2, 1, 2])
+    assert (found["layer"], found["head"]) == ([0, 0, 1, 1], [0, 1, 0, 1])
     assert found["distance"] == pytest.approx(distance.tolist(), abs=1e-6)
     *_, last = walk(predictor.model, entering_tokens(predictor.model, images), (2, 3))
     norms = table(out, "norms")
@@ -117,7 +117,7 @@ def test_what_could_not_be_used_is_named(done):
 def test_the_page_says_what_is_written_in_the_summary(done):
     inspection, out, _ = done
     page = (out / "index.html").read_text(encoding="utf-8")
-    assert "n = 2 blocks" in inspection.sentences[0]
+    assert "n = 2 layers" in inspection.sentences[0]
     maps = json.loads(re.search(r'id="maps">(.*?)</script>', page).group(1))
     assert maps["prefix"] == ["class token", "register 1"]
     assert [len(image["sheets"]) for image in maps["images"]] == [2] * 6
@@ -146,8 +146,8 @@ def test_a_folder_that_is_in_use_is_left_alone(done, model, folder, tmp_path):
 
 def test_what_is_wrong_is_said_before_any_work(model, folder, tmp_path):
     for fault, message in (
-        ({"layers": (1, 3)}, "layer 3 does not exist: the model has 2 layers"),
-        ({"heads": (0,)}, "head 0 does not exist"),
+        ({"layers": (1, 2)}, "layer 2 does not exist: this model's layers are 0 … 1"),
+        ({"heads": (-1,)}, "head -1 does not exist"),
         ({"images": 0}, "images = 0"),
     ):
         with pytest.raises(ConfigError, match=message):
@@ -184,7 +184,7 @@ def test_without_data_what_it_was_trained_on_or_the_weights_alone(folder, tmp_pa
 def test_patches_are_joined_where_the_page_would_be_too_large(tmp_path, monkeypatch):
     predictor = vitrail.load(write_model(tmp_path / "larger.safetensors", img_size=24))
     pixels = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
-    images, choice = [("one", pixels), ("two", pixels)], Choice.of(predictor.model.config, (2,))
+    images, choice = [("one", pixels), ("two", pixels)], Choice.of(predictor.model.config, (1,))
     first, second = attended_images(predictor, images, choice)
     assert (first.step, first.grid, len(first.sheets), second.name) == (1, (6, 6), 1, "two")
     monkeypatch.setattr("vitrail.jobs.attended.ROOM", first.size - 1)
@@ -217,29 +217,18 @@ def test_batches_suit_the_memory_and_cka():
 
 def test_all_layers_and_heads_are_chosen_unless_said():
     config = ViTConfig.of(**FIELDS)
-    assert Choice.of(config) == Choice((1, 2), (1, 2))
-    assert Choice.of(config, (2, 2), (1,)) == Choice((2,), (1,))
+    assert Choice.of(config) == Choice((0, 1), (0, 1))
+    assert Choice.of(config, (1, 1), (0,)) == Choice((1,), (0,))
 
 
 def test_the_command(model, folder, tmp_path, capsys):
     out = tmp_path / "out"
-    command = [
-        "inspect",
-        str(model),
-        str(folder),
-        "--out",
-        str(out),
-        "--images",
-        "4",
-        "--layers",
-        "1,2",
-        "--heads",
-        "2",
-    ]
-    assert main([*command, "--json", "--device", "cpu", "--renormalise"]) == 0
+    command = ["inspect", str(model), str(folder), "--out", str(out)]
+    flags = ["--images", "4", "--layers", "0,1", "--heads", "1", "--json", "--device", "cpu", "--renormalise"]
+    assert main([*command, *flags]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert (answer["n"], answer["layers"], answer["heads"], answer["renormalise"]) == (4, [1, 2], [2], True)
+    assert (answer["n"], answer["layers"], answer["heads"], answer["renormalise"]) == (4, [0, 1], [1], True)
     assert (out / "index.html").is_file()
     assert main([*command, "--layers", "9", "--overwrite"]) == 2
-    assert "--layers from 1 to 2" in capsys.readouterr().err
+    assert "--layers from 0 to 1" in capsys.readouterr().err
     assert main([*command, "--heads", "one"]) == 2

@@ -22,7 +22,7 @@ def page_data(attended=True):
     panel = Panel("attention_distance", "Attention distance", "Text with <b>.", layer_plots.draw_distance(SOME, 0.9))
     return InspectionData(
         title=NASTY, verdict="A verdict" if attended else "", sentences=("One.", "Two."), figures={"Blocks": "2"},
-        panels=(panel,), attended=(image,) if attended else (), layers=(1, 2), heads=(1, 2), depth=2,
+        panels=(panel,), attended=(image,) if attended else (), layers=(0, 1), heads=(0, 1),
         prefix=("class token",), notes=("left <out>",),
     )  # fmt: skip
 
@@ -35,7 +35,7 @@ def test_names_are_escaped_and_the_script_gets_its_numbers():
     assert "left &lt;out&gt;" in page
     assert "Text with &lt;b&gt;." in page
     maps = json.loads(re.search(r'<script type="application/json" id="maps">(.*?)</script>', page).group(1))
-    assert (maps["layers"], maps["heads"], maps["depth"], maps["prefix"]) == ([1, 2], [1, 2], 2, ["class token"])
+    assert (maps["layers"], maps["heads"], maps["prefix"]) == ([0, 1], [0, 1], ["class token"])
     (image,) = maps["images"]
     assert (image["name"], image["grid"], image["step"], image["tiny"]) == (NASTY, [2, 2], 1, True)
     assert [sheet["across"] for sheet in image["sheets"]] == [4, 4]

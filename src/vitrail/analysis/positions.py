@@ -24,13 +24,13 @@ class PositionTiles:
     """Hold how alike every two places are.
 
     Args:
-        layer: block whose position it is, from 1; 0 for what is added before the first, or is the same in all.
+        layer: block whose position it is, from 0; None for what is added before the first, or is the same in all.
         turned: False: cosine similarity of the vectors added to patches. True: for kinds that turn queries and keys,
             the cosine that is left of a query and an equal key at another place, on average over all directions.
         tiles: (rows, columns, rows, columns) float64, −1 … 1: of each place with all others.
     """
 
-    layer: int
+    layer: int | None
     turned: bool
     tiles: SimilarityTiles
 
@@ -66,7 +66,8 @@ def position_similarity(model: VisionTransformer, grid: Grid | None = None) -> l
     """
     grid = grid or model.config.grid
     nothing = torch.zeros(1, _count(model, grid), model.config.embed_dim, dtype=torch.float64, device=_device(model))
-    found = [(0, False, _cosines(model, model.position.add(nothing, model.pos_embed, grid), grid))]
+    found: list[tuple[int | None, bool, SimilarityTiles | None]]
+    found = [(None, False, _cosines(model, model.position.add(nothing, model.pos_embed, grid), grid))]
     found += [(layer, False, _cosines(model, one.enter(nothing, grid), grid)) for layer, one in _layers(model)]
     found += [(layer, True, _turned(model, one, grid)) for layer, one in _layers(model)]
     return [PositionTiles(layer, turned, tiles) for layer, turned, tiles in found if tiles is not None]
@@ -105,12 +106,12 @@ def position_bias(model: VisionTransformer, grid: Grid | None = None) -> Positio
     return PositionBias(bool(values.any()), shared)
 
 
-def _layers(model: VisionTransformer) -> list[tuple[int, Position]]:
-    """List the positions of blocks, with the block's number; 0 and one alone where all blocks share it."""
+def _layers(model: VisionTransformer) -> list[tuple[int | None, Position]]:
+    """List the positions of blocks, with the block's number; None and one alone where all blocks share it."""
     layers = model.position.by_layer
     if layers and all(one is layers[0] for one in layers):
-        return [(0, layers[0])]
-    return list(enumerate(layers, start=1))
+        return [(None, layers[0])]
+    return list(enumerate(layers))
 
 
 def _cosines(model: VisionTransformer, added: Tensor, grid: Grid) -> SimilarityTiles | None:

@@ -29,17 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--renormalise", action="store_true",
         help="attention distance: let the weights on patches sum to 1, without what goes to other tokens",
     )  # fmt: skip
-    parser.add_argument("--layers", type=numbers, metavar="N,…", default=(), help="blocks to explore (default: all)")
-    parser.add_argument("--heads", type=numbers, metavar="N,…", default=(), help="heads to explore (default: all)")
+    parser.add_argument("--layers", type=numbers, metavar="N,…", default=(), help="layers to explore, from 0 (all)")
+    parser.add_argument("--heads", type=numbers, metavar="N,…", default=(), help="heads to explore, from 0 (all)")
     parser.add_argument("--seed", type=seed, metavar="N", default=0, help="decides which images (default: 0)")
     parser.add_argument("--device", metavar="D", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    """Read numbers that count from 1.
+    """Read numbers that count from 0.
 
     Args:
-        text: what was typed, such as "1,6,12".
+        text: what was typed, such as "0,5,11".
 
     Returns:
         The numbers.
@@ -47,7 +47,10 @@ def numbers(text: str) -> tuple[int, ...]:
     Raises:
         ArgumentTypeError: for anything else.
     """
-    return tuple(positive_int(part.strip()) for part in text.split(","))
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed: whole numbers from 0, such as 0,5,11")
+    return tuple(map(int, parts))
 
 
 def run(options: argparse.Namespace) -> None:

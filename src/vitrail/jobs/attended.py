@@ -33,8 +33,8 @@ class Choice:
     """Choose blocks and heads whose attention can be explored; the figures are always of all.
 
     Args:
-        layers: numbers from 1, ascending.
-        heads: numbers from 1, ascending.
+        layers: numbers from 0, ascending.
+        heads: numbers from 0, ascending.
     """
 
     layers: tuple[int, ...]
@@ -46,8 +46,8 @@ class Choice:
 
         Args:
             config: of the model.
-            layers: numbers of blocks, from 1; none for all.
-            heads: numbers of heads, from 1; none for all.
+            layers: numbers of blocks, from 0; none for all.
+            heads: numbers of heads, from 0; none for all.
 
         Returns:
             The choice.
@@ -57,14 +57,14 @@ class Choice:
         """
         own = {"layer": config.depth, "head": config.block.num_heads}
         for what, given in (("layer", layers), ("head", heads)):
-            missing = [number for number in given if not 1 <= number <= own[what]]
+            missing = [number for number in given if not 0 <= number < own[what]]
             if missing:
                 raise ConfigError(
-                    f"{what} {missing[0]} does not exist: the model has {own[what]} {what}s",
-                    hint=f"give --{what}s from 1 to {own[what]}, or leave it out for all",
+                    f"{what} {missing[0]} does not exist: this model's {what}s are 0 … {own[what] - 1}",
+                    hint=f"give --{what}s from 0 to {own[what] - 1}, or leave it out for all",
                 )
         chosen = [tuple(sorted(set(given))) for given in (layers, heads)]
-        return cls(*(one or tuple(range(1, most + 1)) for one, most in zip(chosen, own.values(), strict=True)))
+        return cls(*(one or tuple(range(most)) for one, most in zip(chosen, own.values(), strict=True)))
 
 
 def attended_images(predictor: Predictor, images: Sequence[tuple[str, Pixels]], choice: Choice) -> list[Attended]:
@@ -119,13 +119,12 @@ def _attended(predictor: Predictor, name: str, pixels: Pixels, choice: Choice, s
     model, spec = predictor.model, predictor.spec
     images = torch.from_numpy(spec.normalise(pixels[None])).to(predictor.device)
     rows, columns = model.config.grid_of(images.shape)
-    heads = [number - 1 for number in choice.heads]
     sheets: list[Sheet] = []
-    for number, layer in enumerate(walk(model, entering_tokens(model, images), (rows, columns)), start=1):
+    for number, layer in enumerate(walk(model, entering_tokens(model, images), (rows, columns))):
         if number in choice.layers:
             weights, patches, wide = as_attention(layer.weights)[0].numpy(), rows * columns, columns
             if step > 1:
                 weights, patches, wide = coarsened(weights, patches, columns, step)
-            sheets.append(draw_sheet(weights, patches, wide, heads))
+            sheets.append(draw_sheet(weights, patches, wide, list(choice.heads)))
     grid = -(-rows // step), -(-columns // step)
     return Attended(name, encode(picture_of_pixels(pixels), SIDE), grid, step, tuple(sheets))

@@ -23,7 +23,7 @@ from vitrail.jobs.attended import MOST, Choice, attended_images, prefix_names
 from vitrail.jobs.events import Advanced, Listener, Note, silent
 from vitrail.jobs.inspection import Inspection, Looked
 from vitrail.jobs.inspection_figures import Figure, figures_of_images, figures_of_weights
-from vitrail.jobs.inspection_folder import InspectionFolder
+from vitrail.jobs.inspection_folder import FIGURES, InspectionFolder
 from vitrail.jobs.inspection_images import Chosen, choose_images
 from vitrail.jobs.inspection_words import VERDICTS, artefacts_of, trend_of
 from vitrail.jobs.predictor import Predictor, load
@@ -64,7 +64,7 @@ def inspect(
         out: folder.
         images: how many are looked at, 1 or more.
         renormalise: as for `attention_distance`.
-        layers: blocks whose attention can be explored on the page, from 1; none for all.
+        layers: blocks whose attention can be explored on the page, from 0; none for all.
         heads: the same for heads.
         seed: decides which images.
         overwrite: replace the inspection in `out`.
@@ -171,13 +171,14 @@ def _look(predictor: Predictor, chosen: Chosen, wanted: int, renormalise: bool, 
 
 
 def _figures(predictor: Predictor, looked: Looked | None) -> tuple[list[Figure], list[str]]:
-    """Draw what was found in images, then what the weights alone show; and say what could not be drawn."""
+    """Draw what was found in images and what the weights alone show, and say what could not be drawn."""
     model, grid = predictor.model, largest_grid(predictor)
     figures, notes = figures_of_weights(model, grid)
     if looked is None:
         return figures, [*notes, "what takes images: none were given, and those it was trained on are not known"]
     drawn, missing = figures_of_images(looked.findings, looked.names, model, grid, looked.artefacts)
-    return drawn + figures, notes + missing
+    placed = sorted(drawn + figures, key=lambda figure: FIGURES.index(figure.panel.name))
+    return placed, notes + missing
 
 
 def _attend(predictor: Predictor, looked: Looked, choice: Choice, listener: Listener) -> list[Attended]:
@@ -208,7 +209,7 @@ def _page(
 ) -> InspectionData:
     config, looked, chosen = predictor.model.config, inspection.looked, inspection.chosen
     rows, columns = largest_grid(predictor)
-    figures = {"Blocks": f"{config.depth}", "Heads": f"{config.block.num_heads}", "Patches": f"{rows} × {columns}"}
+    figures = {"Layers": f"{config.depth}", "Heads": f"{config.block.num_heads}", "Patches": f"{rows} × {columns}"}
     if looked is not None and chosen is not None:
         figures |= {
             "Images": f"{len(looked.names):,}",
@@ -224,7 +225,6 @@ def _page(
         attended=tuple(attended),
         layers=choice.layers,
         heads=choice.heads,
-        depth=config.depth,
         prefix=prefix_names(config.tokens),
         notes=inspection.notes,
     )

@@ -103,18 +103,18 @@ def _distance(findings: Findings, model: VisionTransformer, grid: Grid) -> Figur
         "figures 7 and 11 of the paper. The dashed line is a head that looks at all patches alike."
     )
     drawing = layer_plots.draw_distance(findings.distance.numpy(), uniform)
-    columns = tables.of_array(("layer", "head"), (1, 1), distance=findings.distance.numpy())
+    columns = tables.of_array(("layer", "head"), (0, 0), distance=findings.distance.numpy())
     return Figure(Panel("attention_distance", "Attention distance", text, drawing), columns)
 
 
 def _entropy(findings: Findings) -> Figure:
     text = (
         "How widely a head spreads its attention: 100 % is all tokens alike, 0 % a single one. A head near 0 % looks "
-        "one token up; a block whose heads are all near 100 % only averages."
+        "one token up; a layer whose heads are all near 100 % only averages."
     )
     drawing = layer_plots.draw_entropy(findings.spread.numpy())
     columns = tables.of_array(
-        ("layer", "head"), (1, 1), entropy=findings.entropy.numpy(), fraction=findings.spread.numpy()
+        ("layer", "head"), (0, 0), entropy=findings.entropy.numpy(), fraction=findings.spread.numpy()
     )
     return Figure(Panel("attention_entropy", "Attention entropy", text, drawing), columns)
 
@@ -123,7 +123,7 @@ def _similarity(findings: Findings) -> Figure:
     values = findings.similarity.numpy()
     text = (
         "Cosine similarity of two different patches of an image, averaged over all pairs. Near 1, patches can no "
-        f"longer be told apart. Here it is {values[0]:.2f} before the first block and {values[-1]:.2f} after the last."
+        f"longer be told apart. Here it is {values[0]:.2f} before the first layer and {values[-1]:.2f} after the last."
     )
     columns = tables.of_array(("depth",), (0,), similarity=values)
     return Figure(Panel("similarity", "Token similarity", text, layer_plots.draw_similarity(values)), columns)
@@ -133,7 +133,7 @@ def _cka(findings: Findings) -> Figure:
     assert findings.cka is not None
     values = findings.cka.numpy()
     text = (
-        "Linear CKA: how alike two depths arrange the images, from about 0 to 1. A bright square is a run of blocks "
+        "Linear CKA: how alike two depths arrange the images, from about 0 to 1. A bright square is a run of layers "
         f"that change little. Unbiased, over minibatches of {findings.cka_images:,} images."
     )
     columns = tables.of_array(("depth", "other_depth"), (0, 0), cka=values)
@@ -143,7 +143,7 @@ def _cka(findings: Findings) -> Figure:
 def _norms(findings: Findings, names: Sequence[str], artefacts: Artefacts) -> Figure:
     norms = [one.numpy() for one in findings.norms]
     text = (
-        "Length of the vectors of patches as they leave the last block. In large models some patches of no interest "
+        "Length of the vectors of patches as they leave the last layer. In large models some patches of no interest "
         f"carry facts of the whole image, and are far longer. Counted as such: more than {TIMES:g} times the median, "
         f"here {artefacts.threshold:.4g}; that is {round(artefacts.share * artefacts.patches):,} of "
         f"{artefacts.patches:,} patches."
@@ -172,7 +172,7 @@ def _positions(model: VisionTransformer, grid: Grid) -> list[Figure]:
         how = "What is left of the product of a query and an equal key at another place, after both were turned"
     else:
         how = "Cosine similarity of what is added to a patch at one place and at all others"
-    where = f", in block {found[0].layer} of {len(found)}" if found[0].layer else ""
+    where = "" if found[0].layer is None else f", in layer {found[0].layer} of {len(found)}"
     shown = [tile_plots.chosen_places(side) for side in grid]
     part = "" if [len(one) for one in shown] == list(grid) else f" Shown are {len(shown[0])} × {len(shown[1])} places."
     text = f"{how}{where}: one tile a place, laid out as the patches are. Figure 7 of the paper.{part}"

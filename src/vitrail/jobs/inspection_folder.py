@@ -10,16 +10,9 @@ from vitrail.core.errors import ConfigError, StorageError
 from vitrail.core.files import storage, write_atomically
 
 FIGURES = (
-    "attention_distance",
-    "attention_entropy",
-    "filters",
-    "positions",
-    "position_bias",
-    "similarity",
-    "cka",
-    "norms",
-)
-"""Names of all figures that there may be; each has a picture in two forms and a table of its numbers."""
+    "attention_distance", "attention_entropy", "similarity", "norms", "cka", "positions", "filters", "position_bias",
+)  # fmt: skip
+"""Names of all figures that there may be, as they stand on the page; each has a picture in two forms and a table."""
 PAGE, INDEX = "index.html", "inspection.json"
 OWN_FILES = (PAGE, INDEX, *(f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg", "parquet")))
 

@@ -70,7 +70,8 @@ def of_positions(found: Sequence[PositionTiles]) -> Columns:
         found: one set or more.
 
     Returns:
-        layer (0: not of one block), turned, row and column from 0; similarity, a list over all places in raster order.
+        layer from 0 (null: not of one block), turned, row and column from 0; similarity, a list over all places in
+        raster order.
     """
     columns: dict[str, list[Any]] = {name: [] for name in ("layer", "turned", "row", "column", "similarity")}
     for one in found:
@@ -89,9 +90,9 @@ def of_bias(bias: PositionBias) -> Columns:
         bias: as `position_bias` gives it.
 
     Returns:
-        layer and head from 1, row and column from 0, bias.
+        layer and head, row and column from 0, bias.
     """
-    return of_array(("layer", "head", "row", "column"), (1, 1, 0, 0), bias=bias.values.numpy())
+    return of_array(("layer", "head", "row", "column"), (0, 0, 0, 0), bias=bias.values.numpy())
 
 
 def of_norms(names: Sequence[str], norms: Sequence[npt.NDArray[np.float64]], threshold: float) -> Columns:

@@ -71,19 +71,18 @@ def sentences(findings: Findings, trend: Trend, artefacts: Artefacts) -> tuple[s
     """
     mean = findings.distance.mean(dim=1)
     first = findings.distance[0]
-    reach = f"from {mean[0]:.0f} pixels in block 1 to {mean[-1]:.0f} in block {len(mean)}"
     near, far = int(mean.argmin()), int(mean.argmax())
-    ends = f"it is least in block {near + 1} ({mean[near]:.0f} pixels) and most in block {far + 1} ({mean[far]:.0f})"
+    ends = f"it is least in layer {near} ({mean[near]:.0f} pixels) and most in layer {far} ({mean[far]:.0f})"
     tests = {
-        "rises": f"Attention distance grows with depth, as the paper found: {reach} {_test(trend, trend.p_rising)}.",
-        "falls": f"Attention distance shrinks with depth, where the paper found it to grow: {reach} "
-        f"{_test(trend, trend.p_falling)}.",
+        "rises": f"Attention distance grows with depth, as the paper found {_test(trend, trend.p_rising)}: {ends}.",
+        "falls": "Attention distance shrinks with depth, where the paper found it to grow "
+        f"{_test(trend, trend.p_falling)}: {ends}.",
         "open": "The paper found attention distance to grow with depth; here that is not separated from chance "
         f"{_test(trend, trend.p_rising)}: {ends}.",
     }
     said = [tests[trend.verdict]]
     if len(first) > 1:
-        said.append(f"In block 1 the heads reach from {first.min():.0f} to {first.max():.0f} pixels.")
+        said.append(f"In layer 0 the heads reach from {first.min():.0f} to {first.max():.0f} pixels.")
     if artefacts.share:
         said.append(f"{100 * artefacts.share:.2g} % of the patches have a norm so high that they are likely artefacts.")
     return tuple(said)
@@ -91,6 +90,6 @@ def sentences(findings: Findings, trend: Trend, artefacts: Artefacts) -> tuple[s
 
 def _test(trend: Trend, p: float) -> str:
     if trend.rho != trend.rho:
-        return f"(n = {trend.n} block{'s' if trend.n > 1 else ''}, too few or too alike to tell)"
+        return f"(n = {trend.n} layer{'s' if trend.n > 1 else ''}, too few or too alike to tell)"
     chance = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
-    return f"(Spearman's ρ = {trend.rho:.2f}, n = {trend.n} blocks, one-sided permutation test, {chance})"
+    return f"(Spearman's ρ = {trend.rho:.2f}, n = {trend.n} layers, one-sided permutation test, {chance})"

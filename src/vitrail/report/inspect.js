@@ -44,9 +44,9 @@
     paper.drawImage(small, 0, 0, canvas.width, canvas.height);
     const most = shares.getUint16(4 * tile, true) / 65535, before = shares.getUint16(4 * tile + 2, true) / 65535;
     const who = patch < 0 ? "The " + data.prefix[state.query]
-      : `Patch in row ${Math.floor(patch / columns) + 1}, column ${patch % columns + 1}`;
+      : `Patch in row ${Math.floor(patch / columns)}, column ${patch % columns}`;
     const head = state.head ? `head ${data.heads[state.head - 1]}` : "mean over all heads";
-    said.textContent = `${who}, block ${data.layers[state.layer]}, ${head}: ${percent(most)} of its attention goes to the ` +
+    said.textContent = `${who}, layer ${data.layers[state.layer]}, ${head}: ${percent(most)} of its attention goes to the ` +
       `patch that gets most` + (prefix ? `, ${percent(before)} to tokens that are no patches.` : ".") +
       (image.step > 1 ? ` A patch here stands for ${image.step} × ${image.step}.` : "");
   };
@@ -63,7 +63,7 @@
       view.style.aspectRatio = `${image.size[0]} / ${image.size[1]}`;
       view.classList.toggle("tiny", image.tiny);
     }
-    label.textContent = `${data.layers[state.layer]} of ${data.depth}`;
+    label.textContent = data.layers[state.layer];
     press(".thumbs", state.image);
     press(".heads", state.head);
     press(".queries", state.query);

@@ -64,9 +64,8 @@ class InspectionData:
         figures: name → value, the facts at the top.
         panels: the figures, in order.
         attended: images with their attention.
-        layers: numbers of the blocks that are shown, from 1.
-        heads: numbers of the heads that are shown, from 1.
-        depth: blocks that the model has.
+        layers: numbers of the blocks that are shown, from 0.
+        heads: numbers of the heads that are shown, from 0.
         prefix: names of the tokens before the patches.
         notes: what was left out or could not be used.
     """
@@ -79,6 +78,5 @@ class InspectionData:
     attended: tuple[Attended, ...]
     layers: tuple[int, ...]
     heads: tuple[int, ...]
-    depth: int
     prefix: tuple[str, ...]
     notes: tuple[str, ...]

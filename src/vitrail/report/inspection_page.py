@@ -10,9 +10,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from vitrail.report.inspection_data import Attended, InspectionData
+from vitrail.report.inspection_data import Attended, InspectionData, Panel
 from vitrail.report.page import is_tiny, source
 from vitrail.report.pictures import Picture
+from vitrail.report.text import NO_BREAK_SPACE
 
 
 def render_inspection(data: InspectionData) -> str:
@@ -27,7 +28,7 @@ def render_inspection(data: InspectionData) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"inline": lambda panel: Markup(panel.drawing.inline)}
+    environment.filters |= {"inline": _inline, "unbroken": unbroken}
     return environment.from_string(_part("inspect.html")).render(
         data=data,
         style=Markup(_part("style.css") + _part("inspect.css")),
@@ -36,11 +37,26 @@ def render_inspection(data: InspectionData) -> str:
     )
 
 
+def _inline(panel: Panel) -> Markup:
+    return Markup(panel.drawing.inline)
+
+
+def unbroken(text: str) -> str:
+    """Keep what stands around an equals sign on one line.
+
+    Args:
+        text: any.
+
+    Returns:
+        The text, with spaces that do not break.
+    """
+    return text.replace(" = ", f"{NO_BREAK_SPACE}={NO_BREAK_SPACE}")
+
+
 def _maps(data: InspectionData) -> dict[str, Any]:
     return {
         "layers": data.layers,
         "heads": data.heads,
-        "depth": data.depth,
         "prefix": data.prefix,
         "images": [_image(one) for one in data.attended],
     }

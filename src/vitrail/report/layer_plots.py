@@ -77,7 +77,7 @@ def draw_similarity(similarity: Array) -> Drawing:
         axes.set_ylim(low, 1.02)
         axes.set_xlim(-0.4, depths[-1] + 0.4)
         axes.xaxis.set_major_locator(MaxNLocator(13, integer=True))
-        axes.set_xlabel("after block (0: before the first)")
+        axes.set_xlabel("layers passed")
         axes.set_ylabel("mean cosine")
         return as_drawing(figure, "Cosine similarity between the patches of an image over depth")
 
@@ -99,8 +99,8 @@ def draw_cka(cka: Array) -> Drawing:
         axes.grid(False)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(8, integer=True))
-        axes.set_xlabel("after block")
-        axes.set_ylabel("after block")
+        axes.set_xlabel("layers passed")
+        axes.set_ylabel("layers passed")
         _colour_bar(figure, shown)
         return as_drawing(figure, "Linear CKA between the features of every two depths")
 
@@ -119,18 +119,17 @@ def draw_norms(norms: Array, threshold: float) -> Drawing:
         figure, axes = _frame()
         top = max(float(norms.max()), threshold) * 1.03 or 1.0
         counts, edges = np.histogram(norms, bins=BINS, range=(0, top))
-        high = edges[:-1] >= threshold
-        colours = [AMBER if one else BLUE for one in high]
-        axes.bar(edges[:-1], counts, width=np.diff(edges), align="edge", color=colours, linewidth=0)
+        for kept, colour in ((edges[:-1] < threshold, BLUE), (edges[:-1] >= threshold, AMBER)):
+            axes.stairs(np.where(kept, counts, 0), edges, fill=True, color=colour, baseline=0.1)
         axes.axvline(threshold, color=AMBER, linewidth=1.4, linestyle=(0, (4, 3)), label="above: artefacts")
         axes.set_yscale("log")
         axes.set_ylim(0.7, 2.5 * counts.max())
         axes.set_xlim(0, top)
         axes.minorticks_off()
-        axes.set_xlabel("norm of a patch after the last block")
+        axes.set_xlabel("norm of a patch after the last layer")
         axes.set_ylabel("patches (log scale)")
         _legend(axes)
-        return as_drawing(figure, "Norms of the patches after the last block")
+        return as_drawing(figure, "Norms of the patches after the last layer")
 
 
 def _frame() -> tuple[Figure, Axes]:
@@ -142,13 +141,13 @@ def _dots(axes: Axes, values: Array) -> None:
     """Draw a dot for each head, a little apart where there are many, and the mean over heads."""
     layers, heads = values.shape
     apart = np.linspace(-0.16, 0.16, heads) if heads > 1 else np.zeros(1)
-    x = np.arange(1, layers + 1)
+    x = np.arange(layers)
     places = (x[:, None] + apart).ravel()
-    axes.plot(places, values.ravel(), "o", color=BLUE, alpha=0.6, markersize=5.5, markeredgewidth=0, label="a head")
+    axes.plot(places, values.ravel(), "o", color=BLUE, alpha=0.75, markersize=5.5, markeredgewidth=0, label="a head")
     axes.plot(x, values.mean(axis=1), color=AMBER, linewidth=1.8, marker="" if layers > 1 else "D", label="their mean")
-    axes.set_xlim(0.4, layers + 0.6)
+    axes.set_xlim(-0.6, layers - 0.4)
     axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
-    axes.set_xlabel("block")
+    axes.set_xlabel("layer")
 
 
 def _legend(axes: Axes) -> None:

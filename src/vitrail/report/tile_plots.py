@@ -18,6 +18,8 @@ ACROSS = 7
 """Filters in a row: 28 make four, as in the paper."""
 MAX_TILES = 8
 """Places that are shown along each side of the grid; of larger grids, so many at even steps."""
+MAX_ASPECT = 2.0
+"""Figures are at most so many times higher than wide; higher ones are made narrower."""
 TILE = 24
 """Pixels that the smaller side of a tile has at least."""
 
@@ -75,7 +77,7 @@ def draw_positions(tiles: Array) -> Drawing:
         figure = Figure(figsize=(WIDTH / 72, (height + 50) / 72))
         axes = figure.add_axes((0.09, 50 / (height + 50), 0.78, height / (height + 50) - 0.01))
         shown = axes.imshow(pixels, interpolation="none", extent=(0, len(columns), len(rows), 0), aspect="auto")
-        _plain(axes, [str(one + 1) for one in rows], [str(one + 1) for one in columns])
+        _plain(axes, [str(one) for one in rows], [str(one) for one in columns])
         axes.set_xlabel("column of the patch")
         axes.set_ylabel("row of the patch")
         shown.set_cmap("viridis")
@@ -101,15 +103,20 @@ def draw_bias(values: Array) -> Drawing:
     colours = np.empty((*values.shape, 4))
     colours[..., :3] = np.where((values > 0)[..., None], RIGHT_RGB, WRONG_RGB) / np.float64(255)
     colours[..., 3] = np.abs(values) / most
+    across, down = ("head", heads), ("layer", layers)
+    if heads == 1:  # all heads alike: the layers stand side by side
+        colours, across, down = colours.swapaxes(0, 1), down, across
     with style():
         pixels = mosaic(colours)
-        height = WIDTH * min(2.0, max(0.12, 0.83 * pixels.shape[0] / pixels.shape[1]))
+        ratio = pixels.shape[0] / pixels.shape[1]
+        height = WIDTH * min(MAX_ASPECT, max(0.12, 0.83 * ratio))
         figure = Figure(figsize=(WIDTH / 72, (height + 50) / 72))
-        axes = figure.add_axes((0.09, 50 / (height + 50), 0.89, height / (height + 50) - 0.01))
-        axes.imshow(pixels, interpolation="none", extent=(0, heads, layers, 0), aspect="auto")
-        _plain(axes, _numbers("all", layers), _numbers("all", heads))
-        axes.set_xlabel("head")
-        axes.set_ylabel("block")
+        wide = min(0.89, 0.89 * MAX_ASPECT / (0.83 * ratio))
+        axes = figure.add_axes((0.09, 50 / (height + 50), wide, height / (height + 50) - 0.01))
+        axes.imshow(pixels, interpolation="none", extent=(0, across[1], down[1], 0), aspect="auto")
+        _plain(axes, _numbers(down[1]), _numbers(across[1]))
+        axes.set_xlabel(across[0])
+        axes.set_ylabel(down[0])
         return as_drawing(figure, f"Bias of the scores of the patch at the centre, deepest at {most:.3g}")
 
 
@@ -144,8 +151,8 @@ def chosen_places(side: int) -> list[int]:
     return sorted({round(one) for one in np.linspace(0, side - 1, min(side, MAX_TILES))})
 
 
-def _numbers(single: str, count: int) -> list[str]:
-    return [single] if count == 1 else [str(one) for one in range(1, count + 1)]
+def _numbers(count: int) -> list[str]:
+    return ["all"] if count == 1 else [str(one) for one in range(count)]
 
 
 def _plain(axes: Any, down: list[str], across: list[str]) -> None:
