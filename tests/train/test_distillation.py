@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from vitrail.jobs.pace import steps_in
 from vitrail.models import VisionTransformer
 from vitrail.train.checkpoint import load_checkpoint, save_checkpoint
 from vitrail.train.distillation import IMITATIONS, Distillation
@@ -173,3 +174,15 @@ def test_a_teacher_replaces_the_labels(make_case: Callable[..., Any]) -> None:
     with torch.no_grad():
         learned = case.state.model.eval()(batch.images).argmax(dim=1)
     assert torch.equal(learned, answers[batch.labels].argmax(dim=1))
+
+
+def test_the_teacher_takes_its_share_of_the_minutes(make_case: Callable[..., Any]) -> None:
+    """What is measured before the first step is what training will do; the model stays as it is."""
+    case = make_case(distilled=True)
+    objective, _ = teach(case)
+    before = [value.clone() for value in case.state.model.parameters()]
+    asked = []
+    objective.teacher = lambda images: asked.append(len(images)) or torch.zeros(len(images), 3)  # type: ignore[func-returns-value]
+    assert steps_in(0.5, case.state.model, case.loader, case.recipe, objective, lambda: None) >= 1
+    assert asked[0] == 9
+    assert all(torch.equal(one, other) for one, other in zip(before, case.state.model.parameters(), strict=True))
