@@ -207,3 +207,19 @@ def test_a_model_with_a_token_and_no_teacher_says_so(tmp_path):
     assert any(
         note.startswith("no teacher: both heads of this distilled model learn from the labels") for note in notes
     )
+
+
+def test_a_large_teacher_has_more_threads_than_its_small_student(digits_run, monkeypatch):
+    record, seen = load_model(digits_run.path / "model.safetensors")[1], []
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        teacher = Teacher(TeacherConfig(str(digits_run.path)), record.classes, record.spec)
+        teacher.model.register_forward_pre_hook(lambda *_: seen.append(torch.get_num_threads()))
+        torch.set_num_threads(1)
+        teacher(torch.zeros(2, 1, 8, 8))
+        monkeypatch.setattr("vitrail.jobs.device.ONE_THREAD_MACS", 0)
+        teacher(torch.zeros(2, 1, 8, 8))
+        assert (seen, torch.get_num_threads()) == ([1, 3], 1)
+    finally:
+        torch.set_num_threads(before)

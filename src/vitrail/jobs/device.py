@@ -92,13 +92,16 @@ def choose_workers(device: torch.device) -> int:
 
 
 @contextmanager
-def thread_limit(config: ViTConfig, batch_size: int, device: torch.device) -> Iterator[None]:
+def thread_limit(
+    config: ViTConfig, batch_size: int, device: torch.device, threads: int | None = None
+) -> Iterator[None]:
     """Use one thread for models so small that more only hinder.
 
     Args:
         config: the model.
         batch_size: images a step.
         device: where it runs; anything but a CPU is left alone.
+        threads: how many to use for a larger model; None for as many as now.
 
     Yields:
         Nothing; the number of threads is what it was afterwards.
@@ -107,8 +110,8 @@ def thread_limit(config: ViTConfig, batch_size: int, device: torch.device) -> It
     # A stem without blocks, such as a plain ResNet, costs about as much as one block of its width.
     macs = batch_size * config.num_tokens * max(1, config.depth) * per_token
     before = torch.get_num_threads()
-    if device.type == "cpu" and macs < ONE_THREAD_MACS:
-        torch.set_num_threads(1)
+    if device.type == "cpu":
+        torch.set_num_threads(1 if macs < ONE_THREAD_MACS else threads or before)
     try:
         yield
     finally:

@@ -127,11 +127,11 @@ def fit(
             else make_plan(request, dataset, target.type, _earlier_start(out, resume), listener)
         )
         folder = _prepare(out, dataset, plan, resume, overwrite, strict)
-        limit = thread_limit(plan.model, plan.recipe.batch_size, target)
-        with limit, tracking(tracker, folder.path, listener) as heard:
+        with tracking(tracker, folder.path, listener) as heard:
             told = _logging(folder, heard)
             training = Training(plan, dataset, target, folder, told, [*dataset.notes, *notes], clock)
-            return _train(training, request, resume)
+            with thread_limit(plan.model, plan.recipe.batch_size, target):
+                return _train(training, request, resume)
 
 
 def _earlier_start(out: Reference | None, resume: bool) -> str | None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from vitrail.core.errors import ConfigError
 from vitrail.data.spec import ImageSpec
 from vitrail.data.translation import Translation
+from vitrail.jobs.device import thread_limit
 from vitrail.nn.shapes import Images
 from vitrail.weights.hub import pinned
 from vitrail.weights.load import Loaded, load_weights
@@ -78,7 +79,7 @@ class Teacher:
         config: which one; it suits the student.
         classes: of the student, in the order of the labels.
         spec: how the student's images were prepared.
-        device: where.
+        device: where. On a CPU it may use as many threads as there are now, however few its student is given.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Teacher:
         self.model = loaded.model.to(device).eval().requires_grad_(False)
         self.translate = _translation(config, loaded, spec)
         self.order = torch.tensor(order, device=device)
+        self.device, self.threads = torch.device(device), torch.get_num_threads()
         size = loaded.record.spec.size
         moved = order != list(range(len(order)))
         self.told = (
@@ -107,7 +109,8 @@ class Teacher:
         Returns:
             One row an image, classes in the student's order.
         """
-        logits: Tensor = self.model(self.translate(images))
+        with thread_limit(self.model.config, len(images), self.device, self.threads):
+            logits: Tensor = self.model(self.translate(images))
         return logits[:, self.order]
 
 
