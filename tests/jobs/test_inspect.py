@@ -15,7 +15,7 @@ import vitrail
 from vitrail.analysis import attention_distance, attention_weights, patch_filters, token_norms
 from vitrail.analysis.weights import entering_tokens, walk
 from vitrail.cli.main import main
-from vitrail.core.errors import ConfigError, DataError
+from vitrail.core.errors import ConfigError, DataError, WeightsError
 from vitrail.data.pixels import load_pixels
 from vitrail.jobs.attended import Choice, attended_images
 from vitrail.jobs.inspect import batch_size_for, inspect
@@ -29,12 +29,12 @@ FIELDS = {
 }  # fmt: skip
 
 
-def write_model(path, data=None, **fields):
+def write_model(path, data=None, scale=0.4, **fields):
     model = vitrail.create_model("mu/16", **{**FIELDS, **fields})
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.copy_(0.4 * torch.randn(parameter.shape, generator=generator))
+            parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
     spec = vitrail.ImageSpec(size=model.config.image_size)
     save_model(path, model, ModelRecord(model.config, ("a", "b"), spec, data=data or {}))
     return path
@@ -165,6 +165,13 @@ def test_not_one_image_that_can_be_used(model, tmp_path):
     (tmp_path / "in" / "a.png").write_bytes(b"no image")
     with pytest.raises(DataError, match="not one image"):
         inspect(model, tmp_path / "in", out=tmp_path / "out")
+
+
+def test_a_model_that_computes_no_numbers(folder, tmp_path):
+    broken = write_model(tmp_path / "broken.safetensors", scale=1e30)
+    with pytest.raises(WeightsError, match=r"broken\.safetensors computes numbers that are not finite"):
+        inspect(broken, folder, out=tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_without_data_what_it_was_trained_on_or_the_weights_alone(folder, tmp_path, monkeypatch):

@@ -65,7 +65,7 @@ def position_similarity(model: VisionTransformer, grid: Grid | None = None) -> l
         Dosovitskiy et al. 2020, figures 7 (centre) and 10, for vectors that are added.
     """
     grid = grid or model.config.grid
-    nothing = torch.zeros(1, _count(model, grid), model.config.embed_dim, dtype=torch.float64, device=_device(model))
+    nothing = _zeros(model, _count(model, grid), model.config.embed_dim)
     found: list[tuple[int | None, bool, SimilarityTiles | None]]
     found = [(None, False, _cosines(model, model.position.add(nothing, model.pos_embed, grid), grid))]
     found += [(layer, False, _cosines(model, one.enter(nothing, grid), grid)) for layer, one in _layers(model)]
@@ -85,7 +85,7 @@ def position_bias(model: VisionTransformer, grid: Grid | None = None) -> Positio
         The bias, or its size where it depends on the query; None for kinds that add nothing to scores.
     """
     grid = grid or model.config.grid
-    q = torch.zeros(1, _heads(model), _count(model, grid), _head_dim(model), device=_device(model))
+    q = _zeros(model, _heads(model), _count(model, grid), _head_dim(model)).to(next(model.parameters()).dtype)
     fixed = [_bias_of_centre(model, one, q, grid) for _, one in _layers(model)]
     if any(one is not None and one.any() for one in fixed):
         return PositionBias(False, torch.stack([one for one in fixed if one is not None]))
@@ -127,7 +127,7 @@ def _turned(model: VisionTransformer, position: Position, grid: Grid) -> Similar
     prefix, width = model.config.tokens.count, _head_dim(model)
     products = torch.zeros(grid[0] * grid[1], grid[0] * grid[1], dtype=torch.float64)
     for feature in range(width):
-        q = torch.zeros(1, 1, _count(model, grid), width, dtype=torch.float64, device=_device(model))
+        q = _zeros(model, 1, _count(model, grid), width)
         q[..., feature] = 1
         queries, keys = (one[0, 0, prefix:].to("cpu", torch.float64) for one in position.rotate(q, q, grid))
         products += queries @ keys.T / width
@@ -157,5 +157,7 @@ def _head_dim(model: VisionTransformer) -> int:
     return model.config.embed_dim // _heads(model)
 
 
-def _device(model: VisionTransformer) -> torch.device:
-    return next(model.parameters()).device
+def _zeros(model: VisionTransformer, *shape: int) -> Tensor:
+    """Make a batch of one in double precision, or in the best that the model's device has."""
+    device = next(model.parameters()).device
+    return torch.zeros(1, *shape, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)

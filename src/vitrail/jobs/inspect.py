@@ -16,7 +16,7 @@ import torch
 from vitrail.analysis.maps import require_attention
 from vitrail.analysis.survey import Survey
 from vitrail.core.config import require
-from vitrail.core.errors import DataError
+from vitrail.core.errors import DataError, WeightsError
 from vitrail.core.files import as_text
 from vitrail.data.pixels import Pixels
 from vitrail.jobs.attended import MOST, Choice, attended_images, prefix_names
@@ -75,7 +75,7 @@ def inspect(
         What was found.
 
     Raises:
-        WeightsError: if the model cannot be loaded.
+        WeightsError: if the model cannot be loaded, or computes numbers that are not finite.
         ConfigError: if it has no attention, or no such layer or head; or if `out` is in use or cannot be written.
         DataError: if the data cannot be read, or not one image can be used.
         StorageError: if writing fails.
@@ -167,6 +167,11 @@ def _look(predictor: Predictor, chosen: Chosen, wanted: int, renormalise: bool, 
         why = f"; the first: {chosen.bad[0][1]}" if chosen.bad else ""
         raise DataError(f"not one image of {chosen.reference} can be used{why}", hint="`vitrail check` lists them all")
     findings = survey.findings()
+    if not all(bool(one.isfinite().all()) for one in (findings.entropy, *findings.norms)):
+        raise WeightsError(
+            f"{predictor.path} computes numbers that are not finite",
+            hint="its training diverged, or its file is damaged",
+        )
     return Looked(findings, trend_of(findings), artefacts_of(findings), names, first)
 
 
