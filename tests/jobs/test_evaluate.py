@@ -90,6 +90,17 @@ def test_every_figure_is_scikit_learns_where_classes_are_missing(digits_run, tmp
     precision, recall, f1, n = sk.precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0.0)
     rows = [(row["precision"], row["recall"], row["f1"], row["n"]) for row in found["per_class"]]
     assert np.allclose(rows, np.transpose([precision, recall, f1, n]))
+    for row in found["per_class"]:
+        if row["n"]:
+            low, high = row["recall_interval"]
+            assert 0 <= low <= row["recall"] <= high <= 1
+        else:
+            assert row["recall_interval"] is None
+    worst = found["confusions"][0]
+    counts = sk.confusion_matrix(labels, predicted, labels=every)
+    assert worst["count"] == (counts - np.diag(counts.diagonal())).max()
+    assert worst["count"] == counts[int(worst["label"]), int(worst["predicted"])]
+    assert found["temperature"] == vitrail.load(digits_run).record.temperature != 1
     confidence, right = probabilities.max(axis=1), predicted == labels
     place = np.minimum((15 * confidence).astype(int), 14)
     gaps = [abs(confidence[place == one].sum() - right[place == one].sum()) for one in range(15)]

@@ -265,7 +265,15 @@ def test_the_page_of_a_run_is_complete(digits_run):
         str(record.data["fingerprint"]), vitrail.__version__, "set aside as test", "recipe.optimizer.lr",
     ):  # fmt: skip
         assert text in page, text
-    ece = f"{100 * digits_run.evaluation.metrics['ece']:.2f} %"
+    metrics = digits_run.evaluation.metrics
+    for name in ("macro_f1", "mean_average_precision"):
+        low, high = metrics[f"{name}_interval"]
+        assert f"{100 * metrics[name]:.2f} %" in page and f"{100 * low:.1f} % … {100 * high:.1f} %" in page
+    assert "<dt>Images</dt><dd>359</dd>" in page and "validation is on the 144 plain images" in page
+    row = digits_run.evaluation.to_json()["per_class"][3]
+    low, high = row["recall_interval"]
+    assert f">{100 * low:.1f} % … {100 * high:.1f} %</td>" in page
+    ece = f"{100 * metrics['ece']:.2f} %"
     assert page.count(ece) >= 2, "the diagram and the row of figures agree"
     confusion = digits_run.evaluation.confusion
     assert page.count("data:image/png") == page.count('<p class="path"') + 3 * 12 + 2, "wrong ones, batches, looks"

@@ -134,8 +134,19 @@ def _headline(metrics: dict[str, Any]) -> Text:
 def _more(metrics: dict[str, Any]) -> str:
     from vitrail.report.text import percent
 
-    more = {"top-5": metrics.get("top5"), "balanced": metrics["balanced_accuracy"], "macro-F1": metrics["macro_f1"]}
-    return ", ".join(f"{name} {plain(percent(value, 2))}" for name, value in more.items() if value is not None)
+    more = {
+        "top-5": "top5",
+        "balanced": "balanced_accuracy",
+        "macro-F1": "macro_f1",
+        "mAP": "mean_average_precision",
+    }
+    words = []
+    for name, key in more.items():
+        if key in metrics:
+            interval = metrics.get(f"{key}_interval")
+            bounds = f" ({100 * interval[0]:.1f} … {100 * interval[1]:.1f})" if interval else ""
+            words.append(f"{name} {plain(percent(metrics[key], 2))}{bounds}")
+    return ", ".join(words)
 
 
 def _calibration(metrics: dict[str, Any]) -> str:

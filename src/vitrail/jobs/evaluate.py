@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from vitrail.evaluation.metrics import (
     expected_calibration_error,
     per_class,
     softmax,
+    wilson_interval,
 )
 from vitrail.evaluation.ranking import trust_figures
 from vitrail.jobs.bad_files import refusal
@@ -30,13 +31,15 @@ from vitrail.jobs.selective import selective_figures, threshold_for
 from vitrail.jobs.suspects import SuspectLabels, suspect_labels
 from vitrail.weights.reference import Reference
 
+MOST_CONFUSIONS = 10
+
 
 @dataclass(frozen=True)
 class Evaluation:
     """Hold what a model achieves on one split.
 
     Args:
-        metrics: name → figure, see `classification_metrics`, `trust_figures`, after the temperature; `ece_before` it.
+        metrics: name → figure, see `classification_metrics`, `trust_figures`, after the `temperature`; `ece_before` it.
         split: which split.
         classes: names of the classes.
         names: what each image is called.
@@ -66,19 +69,25 @@ class Evaluation:
         """Turn into the object that `evaluate --json` prints.
 
         Returns:
-            The metrics, and split, per_class, suspects, bad_files, model, out, seconds.
+            The metrics, and split, per_class, confusions (the most frequent), suspects, bad_files, model, out, seconds.
         """
+        from vitrail.report.confusions import worst_confusions
+
         recall, precision, f1 = per_class(self.confusion)
-        rows = zip(self.classes, recall, precision, f1, self.confusion.sum(axis=1), strict=True)
+        found, counts = self.confusion.diagonal().tolist(), self.confusion.sum(axis=1).tolist()
+        rows = zip(self.classes, recall, precision, f1, found, counts, strict=True)
         table = [
-            {"label": name, "recall": float(r), "precision": float(p), "f1": float(f), "n": int(n)}
-            for name, r, p, f, n in rows
+            {"label": name, "recall": float(r), "precision": float(p), "f1": float(f), "n": n}
+            | {"recall_interval": list(wilson_interval(right, n)) if n else None}
+            for name, r, p, f, right, n in rows
         ]
+        confusions = [asdict(one) for one in worst_confusions(self.confusion, self.classes, MOST_CONFUSIONS)]
         bad = [{"path": self.names[number], "error": reason} for number, reason in self.outputs.bad]
         return {
             **self.metrics,
             "split": self.split,
             "per_class": table,
+            "confusions": confusions,
             **({"suspects": self.suspects.to_json()} if self.suspects else {}),
             "bad_files": bad,
             "model": str(self.model),
@@ -248,6 +257,7 @@ def evaluate_split(predictor: Predictor, dataset: Dataset, split: str, clock: fl
     metrics = dict(classification_metrics(calibrated, outputs.labels))
     probabilities, names = softmax(calibrated), tuple(samples.names)
     metrics |= trust_figures(probabilities, outputs.labels, confusion)
+    metrics["temperature"] = predictor.record.temperature
     metrics["ece_before"] = expected_calibration_error(softmax(outputs.logits), outputs.labels)
     return Evaluation(
         metrics=metrics,

@@ -118,10 +118,17 @@ def key_figures(metrics: Mapping[str, Any], parameters: int, seconds: float) -> 
     from vitrail.report.data import KeyFigure
     from vitrail.report.text import duration, percent, short_count
 
+    def meaning(name: str, words: str) -> str:
+        interval = metrics.get(f"{name}_interval")
+        return f"{words}; {percent(interval[0])} … {percent(interval[1])}" if interval else words
+
     if "top5" in metrics:
         yield KeyFigure("Top-5", percent(metrics["top5"], 2), "right among five guesses")
     yield KeyFigure("Balanced accuracy", percent(metrics["balanced_accuracy"], 2), "mean recall of the classes")
-    yield KeyFigure("Macro F1", percent(metrics["macro_f1"], 2), "mean F1 of the classes")
+    yield KeyFigure("Macro F1", percent(metrics["macro_f1"], 2), meaning("macro_f1", "mean F1 of the classes"))
+    if "mean_average_precision" in metrics:
+        value = percent(metrics["mean_average_precision"], 2)
+        yield KeyFigure("mAP", value, meaning("mean_average_precision", "mean average precision"))
     yield KeyFigure("ECE", percent(metrics["ece"], 2), "calibration error")
     yield KeyFigure("NLL", f"{metrics['nll']:.3f}", "nats an image")
     yield KeyFigure("Parameters", short_count(parameters), "numbers learned")
@@ -155,6 +162,7 @@ def class_figures(evaluation: Evaluation) -> Iterator[ClassFigures]:
     """
     from vitrail.report.data import ClassFigures
 
+    found = evaluation.confusion.diagonal()
     counts, taken = evaluation.confusion.sum(axis=1), evaluation.confusion.sum(axis=0)
     for number, figures in enumerate(zip(*per_class(evaluation.confusion), strict=True)):
         recall, precision, f1 = (float(one) for one in figures)
@@ -165,6 +173,7 @@ def class_figures(evaluation: Evaluation) -> Iterator[ClassFigures]:
             recall if n else None,
             precision if taken[number] else None,
             f1 if n else None,
+            wilson_interval(int(found[number]), n) if n else None,
         )
 
 

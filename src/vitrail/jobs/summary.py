@@ -79,6 +79,7 @@ def _collect(
             tuple(report_figures.epochs(records)),
             None if kept is None else int(kept) + 1,
             tuple(training_batches(story.batches, plan.spec, dataset.classes)),
+            len(dataset.splits["val"]) if "val" in dataset.splits else 0,
         ),
         confusion=evaluation.confusion,
         reliability=replace(

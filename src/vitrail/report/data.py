@@ -74,6 +74,7 @@ class ClassFigures:
         recall: part of them found; None without images.
         precision: part of what was taken for it that is right; None if nothing was.
         f1: harmonic mean of both; None without images.
+        interval: 95 % interval of `recall`; None if unknown.
     """
 
     name: str
@@ -81,6 +82,7 @@ class ClassFigures:
     recall: float | None
     precision: float | None
     f1: float | None
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -196,11 +198,13 @@ class Learning:
         epochs: figures of each epoch; empty if there was no training.
         best_epoch: number of the epoch whose weights were kept; None if unknown.
         batches: the beginning of the first ones.
+        validation: images of the validation split; 0 if unknown.
     """
 
     epochs: tuple[Epoch, ...] = ()
     best_epoch: int | None = None
     batches: tuple[TrainingBatch, ...] = ()
+    validation: int = 0
 
 
 @dataclass(frozen=True)

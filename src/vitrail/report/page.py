@@ -73,6 +73,7 @@ def render_report(data: ReportData) -> str:
         confusions=worst_confusions(data.confusion, names, min(MAX_CONFUSIONS, len(names))) if len(names) > 2 else (),
         long_names=any(len(one) > 4 for one in names),
         classes=class_rows(data.classes),
+        intervals=any(one.interval for one in data.classes),
         weakest_first=many,
         wrong=int(data.confusion.sum() - data.confusion.trace()),
         measured=_measured(data.gallery.suspects.images) if data.gallery.suspects else "",
