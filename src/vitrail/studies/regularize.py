@@ -71,7 +71,7 @@ STUDY = Study(
             Cell("none", {}, {"drop": {"drop_rate": 0.0}}),
             Cell("dropout", {}, {"drop": {"drop_rate": 0.1}}),
             Cell("stochastic depth", {}, {"drop": {"drop_path_rate": 0.1}}),
-            Cell("augmentation", {}, {"drop": {"drop_rate": 0.0}, "augment.rand.layers": 2, "mixup": 0.2}),
+            Cell("augmentation", {}, {"drop": {"drop_rate": 0.0}, "augment.rand.operations": 2, "mixup": 0.2}),
         ),
         data="",
         variant="B/16",
