@@ -45,7 +45,7 @@ SETTINGS: dict[str, dict[str, float]] = {
     "logit_adjustment=0.5": {"logit_adjustment": 0.5},
     "logit_adjustment=1": {"logit_adjustment": 1.0},
 }
-CHOSEN = "logit_adjustment=1"
+CHOSEN = "balance=1"
 BAR = 2.0
 """Points of balanced accuracy above plain training."""
 RARE = 5
