@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from vitrail.studies.run import StudyRun
 
 
+ALL = "all"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags.
 
     Args:
         parser: of this verb.
     """
-    parser.add_argument("name", metavar="NAME", nargs="?", help="which; left out: list the studies")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="which, or all; left out: list the studies")
     parser.add_argument("--out", metavar="DIR", help="folder, gone on with if it holds runs (default: runs/study-NAME)")
     parser.add_argument("--minutes", type=positive_float, metavar="N", help="time for everything (default: 20)")
     parser.add_argument("--data", metavar="DATA", help="data reference (default: the study's)")
@@ -50,6 +53,9 @@ def run(options: argparse.Namespace) -> None:
         return
     if options.scale == "paper" or options.launch:
         _full(options)
+        return
+    if options.name == ALL:
+        _all(options)
         return
     from vitrail.studies.run import run_study
 
@@ -100,6 +106,34 @@ def _full(options: argparse.Namespace) -> None:
         print("\nwith --data, the data are checked and a training's cost is said; with --launch, it is begun")
 
 
+def _all(options: argparse.Namespace) -> None:
+    from vitrail.cli.console import Console, print_json
+    from vitrail.cli.progress import ended_by_sigterm
+    from vitrail.core.errors import UsageError
+    from vitrail.report.text import duration
+    from vitrail.studies.book import run_all_studies
+
+    if options.cells:
+        raise UsageError("--cells is for one study", hint="name the study")
+    with ended_by_sigterm(), Console() as console:
+        result = run_all_studies(
+            out=options.out,
+            data=options.data,
+            minutes=options.minutes,
+            processes=options.processes,
+            seeds=options.seeds,
+            overwrite=options.overwrite,
+            listener=console,
+        )
+    if options.json:
+        print_json(result.to_json())
+        return
+    for run in result.runs:
+        print(run.name)
+        _print_claims(run)
+    print(f"\n{duration(result.seconds)}; book: {result.page}")
+
+
 def _answer(result: StudyRun, as_json: bool) -> None:
     from vitrail.cli.console import print_json
 
@@ -127,7 +161,6 @@ def _list(as_json: bool) -> None:
 
 def _print(result: StudyRun) -> None:
     from vitrail.report.text import duration
-    from vitrail.studies.table import STUDIES
 
     results, width = result.results, max(len(cell) for cell in result.results.cells)
     for cell in results.cells:
@@ -137,6 +170,12 @@ def _print(result: StudyRun) -> None:
             known = f"  {100 * low:6.2f} … {100 * high:6.2f}" if mean.n > 1 else ""
             print(f"{cell:{width}}  {100 * mean.value:6.2f}{known}  n = {mean.n}")
     print()
+    _print_claims(result)
+    print(f"\n{duration(result.seconds)}; page: {result.page}")
+
+
+def _print_claims(result: StudyRun) -> None:
+    from vitrail.studies.table import STUDIES
+
     for claim, verdict in zip(STUDIES[result.name].claims, result.verdicts, strict=True):
         print(f"{verdict.kind}: {claim.sentence}")
-    print(f"\n{duration(result.seconds)}; page: {result.page}")

@@ -182,9 +182,20 @@ class Book:
     Args:
         studies: pages, and where they are from the book: a relative path.
         missing: name → why a study has no page.
-        seconds: time that all of them took.
+        seconds: time of all runs added up, those of earlier sessions included.
     """
 
     studies: Sequence[tuple[StudyData, str]]
     missing: Sequence[tuple[str, str]] = ()
     seconds: float = 0.0
+
+    def count(self, mark: str) -> int:
+        """Count the claims of all studies.
+
+        Args:
+            mark: "yes", "no" or "open".
+
+        Returns:
+            How many have it.
+        """
+        return sum(data.count(mark) for data, _ in self.studies)

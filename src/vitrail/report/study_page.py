@@ -34,7 +34,8 @@ def render_book(book: Book) -> str:
     Returns:
         A whole HTML document.
     """
-    return _render("book.html", book=book)
+    pictures = [Markup(draw_panel(data.panels[0])) if data.panels else "" for data, _ in book.studies]
+    return _render("book.html", book=book, pictures=pictures)
 
 
 def _render(template: str, **values: object) -> str:
