@@ -146,7 +146,8 @@ def test_fit_starts_from_other_weights_by_the_rule_of_their_format(tmp_path):
     convert(tmp_path / "a", tmp_path / "b", "google")
     notes = []
     run = vitrail.fit(
-        "digits", tmp_path / "b", out=tmp_path / "run", epochs=1, image_size=24, settings={"lr": 1e-9, "warmup": 0},
+        "digits", tmp_path / "b", out=tmp_path / "run", epochs=1, image_size=24,
+        settings={"lr": 1e-9, "warmup": 0, "probe_head": False},
         listener=lambda event: notes.append(getattr(event, "text", "")),
     )  # fmt: skip
     trained, record = load_model(run.path / "model.safetensors")

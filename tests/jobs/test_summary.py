@@ -41,6 +41,7 @@ from vitrail.jobs.run_folder import RunFolder
 from vitrail.jobs.summary import write_summary
 from vitrail.jobs.thumbnail import encode
 from vitrail.train.loop import StepDone
+from vitrail.weights.calibration import Calibration
 
 
 @pytest.fixture
@@ -147,9 +148,9 @@ def test_bins_agree_with_the_calibration_error():
 
 def test_bins_before_the_temperature_are_there_only_if_there_is_one(evaluation):
     logits = evaluation.outputs.logits
-    plain = reliability(evaluation, softmax(logits), 1.0)
+    plain = reliability(evaluation, softmax(logits), Calibration())
     assert plain.before == ()
-    cool = reliability(evaluation, softmax(logits / 2), 2.0)
+    cool = reliability(evaluation, softmax(logits / 2), Calibration(2.0))
     assert cool.before == plain.bins
     assert cool.ece_before == pytest.approx(expected_calibration_error(softmax(logits), evaluation.outputs.labels))
     assert cool.ece == pytest.approx(expected_calibration_error(softmax(logits / 2), evaluation.outputs.labels))

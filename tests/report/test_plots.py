@@ -94,8 +94,8 @@ def test_reliability_before_the_temperature_is_drawn_as_outlines():
     bins = [Bin(0.8, 1.0, 4, 0.9, 0.75, (0.3, 0.95))]
     before = [Bin(0.2, 0.4, 1, 0.3, 1.0, (0.2, 1.0)), Bin(0.6, 0.8, 3, 0.7, 0.5, (0.1, 0.9))]
     plain, both = draw_reliability(bins), draw_reliability(bins, before)
-    assert {"after the temperature", "before"} <= set(texts(both))
-    assert not {"after the temperature", "before"} & set(texts(plain))
+    assert {"calibrated", "before"} <= set(texts(both))
+    assert not {"calibrated", "before"} & set(texts(plain))
     assert AMBER not in plain
     assert both.count(f"stroke: {AMBER}") == 2 * len(before) + 1, "two panels, and the legend"
 

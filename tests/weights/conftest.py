@@ -64,7 +64,7 @@ def _make(**fields: Any) -> tuple[VisionTransformer, ModelRecord]:
     )
     training = {"seed": 3, "recipe": {"optimizer": {"lr": 1e-3, "clip": None, "betas": [0.9, 0.999]}}, "start": ""}
     data = {"reference": "a/b", "splits": {"train": 10, "val": 2}, "made_splits": ["val"]}
-    return model.eval(), ModelRecord(config, ("a cat", "größer", "犬"), spec, 1.25, training, data, RISK)
+    return model.eval(), ModelRecord(config, ("a cat", "größer", "犬"), spec, 1.25, training, data, RISK, 1.5)
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,7 @@ def test_safetensors_alone_can_read_it(variant: Made, tmp_path: Path) -> None:
     assert identical(dict(sorted(load_file(path).items())), dict(sorted(model.state_dict().items())))
     assert (content["format"], content["vitrail"]) == (FORMAT, __version__)
     assert content["classes"] == ["a cat", "größer", "犬"]
-    assert content["calibration"] == {"temperature": 1.25, "risk": [[0.9, 3, 0], [0.4, 10, 2]]}
+    assert content["calibration"] == {"temperature": 1.25, "exponent": 1.5, "risk": [[0.9, 3, 0], [0.4, 10, 2]]}
     assert content["spec"]["size"] == list(record.config.image_size) and content["spec"]["mean"][0] == 0.1
     assert content["architecture"]["block"]["num_heads"] == 2
     assert content["architecture"]["stem"]["kind"] == record.config.stem.kind

@@ -153,7 +153,7 @@ def _calibration(metrics: dict[str, Any]) -> str:
     from vitrail.report.text import percent
 
     before = metrics.get("ece_before", metrics["ece"])
-    was = f" ({percent(before, 2)} before the temperature)" if before != metrics["ece"] else ""
+    was = f" ({percent(before, 2)} before calibration)" if before != metrics["ece"] else ""
     return plain(f"ECE {percent(metrics['ece'], 2)}{was}, NLL {metrics['nll']:.3f}")
 
 

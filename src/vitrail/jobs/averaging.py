@@ -60,7 +60,7 @@ def average_models(references: Sequence[Reference], variant: str | None = None) 
     training = {"average": members, "seed": records[0].training.get("seed", 0)}
     if not all(record.names_classes for record in records):
         training[UNNAMED] = True
-    record = replace(first.record, temperature=1.0, risk=(), training=training, data=data)
+    record = replace(first.record, temperature=1.0, exponent=1.0, risk=(), training=training, data=data)
     return Loaded(
         first.model, record, replace(first.report, notes=(*first.report.notes, *_notes(mean, records, apart)))
     )

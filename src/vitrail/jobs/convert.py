@@ -132,8 +132,8 @@ def convert(
                 raise WeightsError(f"{target}: not written: read back as {format_name}, its {told}")
             os.rename(draft, target)
     notes = []
-    if record.temperature != 1 and format_name != "vitrail":
-        notes.append(f"the temperature of {record.temperature:g} has no place in it: probabilities are not calibrated")
+    if record.calibration.changes and format_name != "vitrail":
+        notes.append("the calibration (temperature, exponent) has no place in it: probabilities are not calibrated")
     if record.config.tokens.dynamic and format_name != "vitrail":
         notes.append("that it takes images of any size has no place in it: say so again where it is loaded")
     parts = () if others is None else tuple(record.training["average"])

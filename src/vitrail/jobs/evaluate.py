@@ -39,7 +39,8 @@ class Evaluation:
     """Hold what a model achieves on one split.
 
     Args:
-        metrics: name → figure, see `classification_metrics`, `trust_figures`, after the `temperature`; `ece_before` it.
+        metrics: name → figure, see `classification_metrics`, `trust_figures`, after calibration (`temperature`,
+            `exponent`); `ece_before` it.
         split: which split.
         classes: names of the classes.
         names: what each image is called.
@@ -149,7 +150,7 @@ def evaluate(
         table.check((reference, predictor.path, data), samples)
     evaluation = evaluate_split(predictor, dataset, split, clock)
     _tell(evaluation, predictor.record.calibrated, strict, listener)
-    probabilities = softmax(evaluation.outputs.logits / np.float32(predictor.record.temperature))
+    probabilities = softmax(predictor.record.calibration.apply(evaluation.outputs.logits))
     if max_error is not None:
         labels = evaluation.outputs.labels
         evaluation.metrics["selective"] = selective_figures(predictor.record, max_error, probabilities, labels)
@@ -253,11 +254,11 @@ def evaluate_split(predictor: Predictor, dataset: Dataset, split: str, clock: fl
         first = outputs.bad[0][1] if outputs.bad else "it is empty"
         raise DataError(f"not one image of the {split} split of {dataset.reference} can be used; the first: {first}")
     confusion = confusion_matrix(outputs.logits.argmax(axis=1), outputs.labels, len(predictor.classes))
-    calibrated = outputs.logits / np.float32(predictor.record.temperature)
+    calibrated = predictor.record.calibration.apply(outputs.logits)
     metrics = dict(classification_metrics(calibrated, outputs.labels))
     probabilities, names = softmax(calibrated), tuple(samples.names)
     metrics |= trust_figures(probabilities, outputs.labels, confusion)
-    metrics["temperature"] = predictor.record.temperature
+    metrics |= asdict(predictor.record.calibration)
     metrics["ece_before"] = expected_calibration_error(softmax(outputs.logits), outputs.labels)
     return Evaluation(
         metrics=metrics,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from vitrail.analysis.faithfulness import Faithfulness, measure_faithfulness
@@ -19,7 +20,7 @@ def measure(
     """Follow the probability of a class as patches go and come in the order of each map.
 
     Args:
-        predictor: the trained model; its temperature counts.
+        predictor: the trained model; its calibration counts.
         images: one, normalised, on the model's device.
         target: number of the class.
         maps: by name.
@@ -31,7 +32,8 @@ def measure(
     size = choose_batch_size(predictor.model.config, predictor.device)
 
     def probability(batch: Images) -> Tensor:
-        return (predictor.engine(batch).double() / predictor.record.temperature).softmax(dim=1)[:, target]
+        logits = predictor.record.calibration.apply(predictor.engine(batch).double().cpu().numpy())
+        return torch.from_numpy(logits).softmax(dim=1)[:, target]
 
     values = {name: one.values for name, one in maps.items()}
     with thread_limit(predictor.model.config, size, predictor.device):

@@ -80,7 +80,7 @@ class Predictor:
         return None if self.spec.mode == "keep" else self._grid(self.spec.size)
 
     def logits(self, images: Images) -> npt.NDArray[np.float32]:
-        """Compute logits, before the temperature.
+        """Compute logits, before calibration.
 
         Args:
             images: one image or several.
@@ -139,7 +139,7 @@ class Predictor:
             answers = {place: Prediction(batch.names[place], None, None, (), why) for place, why in batch.bad.items()}
             if batch.outputs:
                 logits = np.stack(list(batch.outputs.values()))
-                probabilities = softmax(logits / np.float32(self.record.temperature))
+                probabilities = softmax(self.record.calibration.apply(logits))
                 order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
                 for row, place in enumerate(batch.outputs):
                     best = tuple((self.classes[one], float(probabilities[row, one])) for one in order[row])

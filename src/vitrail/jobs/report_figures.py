@@ -16,6 +16,7 @@ from vitrail.evaluation.selective import risk_coverage
 from vitrail.jobs.evaluate import Evaluation
 from vitrail.jobs.run_folder import RunFolder
 from vitrail.jobs.selective import selective_figures
+from vitrail.weights.calibration import Calibration
 from vitrail.weights.model_file import ModelRecord
 
 if TYPE_CHECKING:
@@ -50,16 +51,18 @@ def confidence_bins(
     return tuple(found)
 
 
-def reliability(evaluation: Evaluation, probabilities: npt.NDArray[np.float64], temperature: float) -> Reliability:
-    """Compare how sure a model is with how often it is right, after and before its temperature.
+def reliability(
+    evaluation: Evaluation, probabilities: npt.NDArray[np.float64], calibration: Calibration
+) -> Reliability:
+    """Compare how sure a model is with how often it is right, after calibration and before.
 
     Args:
         evaluation: of a split.
-        probabilities: (good, classes), after the temperature.
-        temperature: what logits were divided by.
+        probabilities: (good, classes), calibrated.
+        calibration: what logits went through.
 
     Returns:
-        Bins of confidence; those before only where the temperature is not 1.
+        Bins of confidence; those before only where calibration changes something.
     """
     from vitrail.report.data import Reliability
 
@@ -68,8 +71,8 @@ def reliability(evaluation: Evaluation, probabilities: npt.NDArray[np.float64], 
     def bins(shares: npt.NDArray[np.float64]) -> tuple[Bin, ...]:
         return confidence_bins(shares.max(axis=1), shares.argmax(axis=1) == labels)
 
-    before = bins(softmax(evaluation.outputs.logits)) if temperature != 1 else ()
-    return Reliability(bins(probabilities), temperature, before)
+    before = bins(softmax(evaluation.outputs.logits)) if calibration.changes else ()
+    return Reliability(bins(probabilities), calibration.temperature, before, exponent=calibration.exponent)
 
 
 PROMISES = (0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
@@ -82,7 +85,7 @@ def risk(evaluation: Evaluation, probabilities: npt.NDArray[np.float64], record:
 
     Args:
         evaluation: of a split.
-        probabilities: (good, classes), after the temperature.
+        probabilities: (good, classes), calibrated.
         record: of the model; its own `risk`, on validation images, is what promises are made from.
 
     Returns:

@@ -57,7 +57,7 @@ def selective_figures(
     Args:
         record: of the model.
         max_error: part of the answers that may be wrong, 0 < rate < 1.
-        probabilities: (n, classes), after the temperature.
+        probabilities: (n, classes), calibrated.
         labels: (n,).
 
     Returns:

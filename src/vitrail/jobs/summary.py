@@ -47,7 +47,7 @@ def write_summary(
     """
     from vitrail.report.page import render_report
 
-    probabilities = softmax(evaluation.outputs.logits / np.float32(predictor.record.temperature))
+    probabilities = softmax(predictor.record.calibration.apply(evaluation.outputs.logits))
     samples = dataset.splits[evaluation.split]
     folder.write_predictions(prediction_columns(samples, dataset.classes, evaluation.outputs, probabilities))
     data = _collect(folder, evaluation, plan, dataset, predictor, story, probabilities)
@@ -83,7 +83,7 @@ def _collect(
         ),
         confusion=evaluation.confusion,
         reliability=replace(
-            report_figures.reliability(evaluation, probabilities, record.temperature),
+            report_figures.reliability(evaluation, probabilities, record.calibration),
             risk=report_figures.risk(evaluation, probabilities, record),
         ),
         classes=tuple(report_figures.class_figures(evaluation)),

@@ -113,7 +113,7 @@ def suspect_labels(
 
     Args:
         outputs: of the split.
-        probabilities: (good, classes), after the temperature, in the order of `outputs`.
+        probabilities: (good, classes), calibrated, in the order of `outputs`.
         split: name of the split.
         classes: names of the classes.
         names: what each image of the split is called.

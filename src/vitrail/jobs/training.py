@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 
-import numpy as np
 import torch
 
 from vitrail import __version__
@@ -17,7 +16,7 @@ from vitrail.core.errors import DataError, Interrupted
 from vitrail.data.dataset import Dataset
 from vitrail.data.loader import BadFile, TrainLoader
 from vitrail.engines.build import build_engine
-from vitrail.evaluation.calibration import fit_temperature, negative_log_likelihood
+from vitrail.evaluation.calibration import fit_calibration, negative_log_likelihood
 from vitrail.evaluation.metrics import balanced_accuracy, softmax, standard_error
 from vitrail.evaluation.selective import risk_coverage
 from vitrail.jobs.bad_files import BadFiles
@@ -258,7 +257,7 @@ class Training:
         save_checkpoint(self.folder.checkpoint, self.state, record)
 
     def calibrate(self) -> SuspectLabels:
-        """Measure the best weights on the validation split; store the temperature and the risk in the model file.
+        """Measure the best weights on the validation split; store calibration and risk in the model file.
 
         Returns:
             Labels of the validation split that are likely wrong.
@@ -267,11 +266,11 @@ class Training:
         engine = build_engine("torch", model, device=str(self.device))
         samples = self.dataset.splits["val"]
         outputs = compute_outputs(engine, record.spec, samples)
-        temperature = fit_temperature(outputs.logits, outputs.labels)
-        probabilities = softmax(outputs.logits / np.float32(temperature))
+        found = fit_calibration(outputs.logits, outputs.labels)
+        probabilities = softmax(found.apply(outputs.logits))
         curve = risk_coverage(probabilities, outputs.labels)
         risk = tuple(zip(curve.thresholds, curve.accepted, curve.wrong, strict=True))
-        save_model(self.folder.model, model, replace(record, temperature=temperature, risk=risk))
+        save_model(self.folder.model, model, replace(record, **asdict(found), risk=risk))
         return suspect_labels(outputs, probabilities, "val", self.dataset.classes, samples.names)
 
     def write_bad_files(self, evaluation: Evaluation) -> None:

@@ -155,15 +155,17 @@ class Reliability:
 
     Args:
         bins: bins of confidence that are not empty, lowest first.
-        temperature: what logits were divided by; 1 for nothing.
-        before: the bins as they were before that; empty if unknown.
+        temperature: what gaps between logits were divided by; 1 for nothing.
+        before: the bins as they were before calibration; empty if unknown.
         risk: what happens if only sure answers are given; None if unknown.
+        exponent: what those gaps were then raised to; 1 for nothing.
     """
 
     bins: tuple[Bin, ...]
     temperature: float = 1.0
     before: tuple[Bin, ...] = ()
     risk: Risk | None = None
+    exponent: float = 1.0
 
     @property
     def n(self) -> int:
@@ -177,7 +179,7 @@ class Reliability:
 
     @property
     def ece_before(self) -> float | None:
-        """The same before the temperature; None if unknown."""
+        """The same before calibration; None if unknown."""
         return _gap(self.before) if self.before else None
 
     @property

@@ -141,7 +141,7 @@ def draw_reliability(bins: Sequence[Bin], before: Sequence[Bin] = ()) -> str:
 
     Args:
         bins: one or more, none of them empty.
-        before: the same images before the temperature, drawn as outlines; empty for none.
+        before: the same images before calibration, drawn as outlines; empty for none.
 
     Returns:
         An `<svg>` element.
@@ -161,7 +161,7 @@ def draw_reliability(bins: Sequence[Bin], before: Sequence[Bin] = ()) -> str:
             outline: dict[str, Any] = {"align": "edge", "linewidth": 1.6, "zorder": 2.5}
             axes.bar(*_bars(before), color="none", edgecolor=_faded(AMBER, before, 1.0), **outline)
             share.bar(*_bars(before, total), color="none", edgecolor=AMBER, **outline)
-            after = Patch(color=BLUE, alpha=0.45, linewidth=0, label="after the temperature")
+            after = Patch(color=BLUE, alpha=0.45, linewidth=0, label="calibrated")
             handles = [after, Patch(facecolor="none", edgecolor=AMBER, linewidth=1.6, label="before")]
             above = (0, 0.985)
             axes.legend(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from vitrail.data.spec import ImageSpec
 from vitrail.models.blank import blank_model
 from vitrail.models.config import ViTConfig
 from vitrail.models.vision_transformer import VisionTransformer
+from vitrail.weights.calibration import Calibration
 from vitrail.weights.tensor_file import as_bytes, read_metadata, read_tensors, tensor_file
 
 FORMAT = 1
@@ -38,11 +39,12 @@ class ModelRecord:
         config: the architecture.
         classes: names, in the order of the logits.
         spec: the exact preprocessing.
-        temperature: logits are divided by it before softmax; 1 until calibrated.
+        temperature: gaps between logits are divided by it before softmax; 1 until calibrated.
         training: how it was trained: recipe, seed, steps, figures, versions.
         data: what it was trained on: reference, sizes of splits, fingerprint, which splits were made by seed.
         risk: on validation images: a falling probability, the answers given from it on, how many of these are wrong;
             empty until calibrated.
+        exponent: those gaps are then raised to it, see `Calibration`; 1 for a temperature alone.
     """
 
     config: ViTConfig
@@ -52,11 +54,17 @@ class ModelRecord:
     training: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     risk: tuple[tuple[float, int, int], ...] = ()
+    exponent: float = 1.0
+
+    @property
+    def calibration(self) -> Calibration:
+        """What logits go through before softmax."""
+        return Calibration(self.temperature, self.exponent)
 
     @property
     def calibrated(self) -> bool:
         """Whether probabilities were made right on validation images."""
-        return bool(self.risk) or self.temperature != 1
+        return bool(self.risk) or self.calibration.changes
 
     @property
     def names_classes(self) -> bool:
@@ -100,7 +108,7 @@ def save_model(path: Path, model: nn.Module, record: ModelRecord) -> None:
         "architecture": to_dict(record.config),
         "classes": list(record.classes),
         "spec": to_dict(record.spec),
-        "calibration": {"temperature": record.temperature, "risk": [list(row) for row in record.risk]},
+        "calibration": {**asdict(record.calibration), "risk": [list(row) for row in record.risk]},
         "training": record.training,
         "data": record.data,
     }
@@ -127,6 +135,7 @@ def load_model(path: Path) -> tuple[VisionTransformer, ModelRecord]:
             classes=tuple(content["classes"]),
             spec=from_dict(ImageSpec, content["spec"]),
             temperature=content["calibration"]["temperature"],
+            exponent=content["calibration"].get("exponent", 1.0),
             training=content["training"],
             data=content["data"],
             risk=tuple((float(one), int(given), int(wrong)) for one, given, wrong in _risk(content["calibration"])),
