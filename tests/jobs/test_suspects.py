@@ -36,7 +36,7 @@ def planted(tmp_path_factory):
     dataset = replace(dataset, splits=splits)
     settings = {"depth": 1, "batch_size": 32}
     out = tmp_path_factory.mktemp("runs") / "planted"
-    return vitrail.fit(dataset, "vit_nano_conv_patch2_8", out=out, epochs=4, settings=settings), dataset, truth
+    return vitrail.fit(dataset, "vit_nano_conv_patch2_8", out=out, epochs=6, settings=settings), dataset, truth
 
 
 def test_swapped_labels_are_found_in_the_report(planted):
