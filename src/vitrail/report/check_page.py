@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.resources
-
-import jinja2
-from markupsafe import Markup
-
 from vitrail.report.check_data import CheckData
-from vitrail.report.page import is_tiny, source
-from vitrail.report.text import duration, split_name
+from vitrail.report.document import render_page
 
 
 def render_check(data: CheckData) -> str:
@@ -21,13 +15,4 @@ def render_check(data: CheckData) -> str:
     Returns:
         A whole HTML document; equal data give equal text.
     """
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"split_name": split_name, "duration": duration, "source": source, "tiny": is_tiny}
-    style = Markup(_part("style.css") + _part("check.css"))
-    return environment.from_string(_part("check.html")).render(data=data, style=style)
-
-
-def _part(name: str) -> str:
-    return importlib.resources.files("vitrail.report").joinpath(name).read_text(encoding="utf-8")
+    return render_page("check.html", "check", "check.css", data=data)

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.resources
-
-import jinja2
-from markupsafe import Markup
-
+from vitrail.report.document import render_page
 from vitrail.report.explanation_data import ExplanationPage
-from vitrail.report.page import source
-from vitrail.report.text import percent
 
 
 def render_explanations(data: ExplanationPage) -> str:
@@ -21,12 +15,8 @@ def render_explanations(data: ExplanationPage) -> str:
     Returns:
         A whole HTML document; equal data give equal text.
     """
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"percent": percent, "source": source, "number": number, "signed": signed}
-    style = Markup(_part("style.css") + _part("explanations.css"))
-    return environment.from_string(_part("explanations.html")).render(data=data, style=style)
+    filters = {"number": number, "signed": signed}
+    return render_page("explanations.html", "explain", "explanations.css", filters, data=data)
 
 
 def number(value: float) -> str:
@@ -51,7 +41,3 @@ def signed(value: float) -> str:
         With its sign and three decimals.
     """
     return f"{value:+.3f}".replace("-", "−")
-
-
-def _part(name: str) -> str:
-    return importlib.resources.files("vitrail.report").joinpath(name).read_text(encoding="utf-8")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import importlib.resources
 import json
+from collections.abc import Callable
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
+from vitrail.report.document import read_part, render_page
 from vitrail.report.inspection_data import Attended, InspectionData, Panel
-from vitrail.report.page import is_tiny, source
-from vitrail.report.pictures import Picture
+from vitrail.report.pictures import Picture, is_tiny, source
 from vitrail.report.text import NO_BREAK_SPACE
 
 
@@ -25,16 +24,9 @@ def render_inspection(data: InspectionData) -> str:
     Returns:
         A whole HTML document; equal data give equal text.
     """
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"inline": _inline, "unbroken": unbroken}
-    return environment.from_string(_part("inspect.html")).render(
-        data=data,
-        style=Markup(_part("style.css") + _part("inspect.css")),
-        script=Markup(_part("inspect.js")),
-        maps=Markup(_json(_maps(data))),
-    )
+    filters: dict[str, Callable[..., Any]] = {"inline": _inline, "unbroken": unbroken}
+    shown = {"data": data, "script": Markup(read_part("inspect.js")), "maps": Markup(_json(_maps(data)))}
+    return render_page("inspect.html", "inspect", "inspect.css", filters, **shown)
 
 
 def _inline(panel: Panel) -> Markup:
@@ -84,7 +76,3 @@ def _image(one: Attended) -> dict[str, Any]:
 def _json(value: Any) -> str:
     """Write JSON that cannot end the script element it stands in."""
     return json.dumps(value, ensure_ascii=True).replace("<", "\\u003c")
-
-
-def _part(name: str) -> str:
-    return importlib.resources.files("vitrail.report").joinpath(name).read_text(encoding="utf-8")

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import importlib.resources
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import jinja2
 from markupsafe import Markup
 
 from vitrail.report import plots
 from vitrail.report.confusions import worst_confusions
 from vitrail.report.data import ClassFigures, ReportData
-from vitrail.report.pictures import Picture
+from vitrail.report.document import render_page
 from vitrail.report.risk_plot import draw_risk
-from vitrail.report.text import duration, mean_count, percent, split_name
+from vitrail.report.text import split_name
 
 MAX_CELL_CLASSES = 15
 """With more classes the confusion matrix is drawn by colour alone."""
 MAX_CLASS_ROWS = 1000
 MAX_CONFUSIONS = 12
 MAX_BAD_ROWS = 50
-TINY = 64
-"""Images whose longer side is at most this many pixels are enlarged without smoothing."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +45,13 @@ def render_report(data: ReportData) -> str:
     Returns:
         A whole HTML document; equal data give equal text.
     """
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"percent": percent, "split_name": split_name, "duration": duration}
-    environment.filters |= {"source": source, "tiny": is_tiny, "count": mean_count}
     many = len(data.classes) > MAX_CELL_CLASSES
     epochs, kept, names = data.learning.epochs, data.learning.best_epoch, [one.name for one in data.classes]
     trust = data.reliability
-    return environment.from_string(_part("template.html")).render(
+    return render_page(
+        "template.html",
+        "report",
         data=data,
-        style=Markup(_part("style.css")),
         loss=Markup(plots.draw_loss(epochs)) if epochs else "",
         accuracy=Markup(plots.draw_accuracy(epochs, kept)) if epochs else "",
         best=next((one for one in epochs if one.number == kept), None),
@@ -80,30 +71,6 @@ def render_report(data: ReportData) -> str:
         doubted=_doubted(data),
         bad=data.bad[:MAX_BAD_ROWS],
     )
-
-
-def source(picture: Picture) -> str:
-    """Turn a picture into the source of an `<img>`.
-
-    Args:
-        picture: any.
-
-    Returns:
-        A data URI.
-    """
-    return f"data:{picture.kind};base64,{base64.b64encode(picture.content).decode('ascii')}"
-
-
-def is_tiny(picture: Picture) -> bool:
-    """Say whether a picture should be enlarged pixel by pixel.
-
-    Args:
-        picture: any.
-
-    Returns:
-        True up to `TINY` pixels.
-    """
-    return max(picture.size) <= TINY
 
 
 def confusion_cells(data: ReportData) -> list[list[Cell]]:
@@ -145,7 +112,3 @@ def _doubted(data: ReportData) -> int:
     """Count the images of the split in the headline that are shown as suspects; their answers are all wrong."""
     suspects = data.gallery.suspects
     return sum(one.split == data.headline.split for one in suspects.shown) if suspects else 0
-
-
-def _part(name: str) -> str:
-    return importlib.resources.files("vitrail.report").joinpath(name).read_text(encoding="utf-8")

@@ -1,9 +1,13 @@
-"""The pictures of the page of a run, already encoded."""
+"""The pictures of a page, already encoded."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+TINY = 64
+"""Images whose longer side is at most this many pixels are enlarged without smoothing."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,30 @@ class Picture:
     def kind(self) -> str:
         """Media type of the content."""
         return "image/png" if self.content.startswith(b"\x89PNG") else "image/jpeg"
+
+
+def source(picture: Picture) -> str:
+    """Turn a picture into the source of an `<img>`.
+
+    Args:
+        picture: any.
+
+    Returns:
+        A data URI.
+    """
+    return f"data:{picture.kind};base64,{base64.b64encode(picture.content).decode('ascii')}"
+
+
+def is_tiny(picture: Picture) -> bool:
+    """Say whether a picture should be enlarged pixel by pixel.
+
+    Args:
+        picture: any.
+
+    Returns:
+        True up to `TINY` pixels.
+    """
+    return max(picture.size) <= TINY
 
 
 @dataclass(frozen=True)
